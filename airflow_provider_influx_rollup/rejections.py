@@ -54,6 +54,11 @@ _CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
         InfluxUnavailable,
     ),
     (_OTHER_AWAY, InfluxUnavailable),
+    # a script's own doing, said with status 500
+    (
+        re.compile(r"runtime error .*(?:must have non-empty names|failed to evaluate \w+ function)"),
+        QueryFailed,
+    ),
 )
 _BUCKET_NAME = re.compile(r'bucket "(.+?)" not found|could not find bucket "(.+?)"')
 _NO_LIST = re.compile(r"no buckets found in organization (\w+)")
@@ -64,6 +69,10 @@ _LACKS_ROWS = ("no table found", "error calling function", "out of range", "out 
 _CURES_OF_SCRIPTS = (
     ("could not find bucket", "create the bucket, correct its name, or give the token permission to read it"),
     ("undefined identifier params", "pass the value in params_flux"),
+    (
+        "record is missing label every",
+        "write the window's length instead of task.every, or give option task an every; a value in params_flux is params.every",
+    ),
     ("record is missing label", "pass the value in params_flux"),
     ("undefined identifier", "define the name, or import its package"),
     ("no streaming data", "end the script with a pipeline, such as one with to()"),

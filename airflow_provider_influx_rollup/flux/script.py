@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS, LostCo
 from airflow_provider_influx_rollup.flux.cuts import TimeCut, time_cuts
 from airflow_provider_influx_rollup.flux.extern import parameter_node
 from airflow_provider_influx_rollup.flux.reach import Reach, reach_of
+from airflow_provider_influx_rollup.flux.read_span import ReadSpan, ScriptTime, read_span
 from airflow_provider_influx_rollup.flux.results import ScriptResults, script_results
 from airflow_provider_influx_rollup.flux.syntax import (
     Node,
@@ -44,7 +45,8 @@ _ROW_MAKERS = frozenset({"array.from", "buckets", "influxdata/influxdb.buckets"}
 _EXTRACTORS = frozenset({"tableFind", "findColumn", "findRecord", "getColumn", "getRecord"})
 # the storage engine does them whatever comes after
 _PUSHED_AGGREGATES = frozenset("aggregateWindow count first last max mean min sum".split())  # noqa: SIM905
-_RANGES = frozenset({"range", "experimental/query.fromRange", "experimental/query.inBucket"})
+_BOUNDED_READERS = frozenset({"experimental/query.fromRange", "experimental/query.inBucket"})
+_RANGES = _BOUNDED_READERS | {"range"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,10 @@ class ScriptFacts:
     :param task: its ``option task``
     :param options: the names of all options it sets, such as ``"task"`` or ``"now"``
     :param top_names: the variables at its top
-    :param buckets_read: literal names of ``from(bucket:)``
+    :param buckets_read: names of the buckets that it reads, as far as it shows them
+    :param bucket_ids_read: ids of buckets that it reads by them
+    :param has_unnamed_reads: whether it computes what it reads, so that neither says it
+    :param spans: from when to when it reads
     :param writes: its writes, in order
     :param ranges: its ranges, in order
     :param unbounded_reads: buckets of pipelines without a range; only those the script shows plainly
@@ -114,6 +119,9 @@ class ScriptFacts:
     options: frozenset[str]
     top_names: frozenset[str]
     buckets_read: tuple[str, ...]
+    bucket_ids_read: tuple[str, ...]
+    has_unnamed_reads: bool
+    spans: tuple[ReadSpan, ...]
     writes: tuple[BucketWrite, ...]
     ranges: tuple[ReadRange, ...]
     unbounded_reads: tuple[str, ...]
@@ -154,13 +162,20 @@ def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None
     chains = [stages(pipeline, scope) for pipeline in pipelines(body)]
     calls = _calls(body, chains, scope)
     options = frozenset(_option_names(body))
+    task = _task_option(body, scope)
+    reads = [call for call in calls if call.function in READERS | _BOUNDED_READERS]
+    ranges = [call for call in calls if _is_range(call)]
+    time = ScriptTime(task.every if task else None, is_utc="location" not in options)
     return ScriptFacts(
-        task=_task_option(body, scope),
+        task=task,
         options=options,
         top_names=frozenset(own.variables),
-        buckets_read=_texts("bucket", [call for call in calls if call.function in READERS]),
+        buckets_read=_texts("bucket", reads),
+        bucket_ids_read=_texts("bucketID", reads),
+        has_unnamed_reads=any(not _texts("bucket", [one]) + _texts("bucketID", [one]) for one in reads),
+        spans=tuple(dict.fromkeys(read_span(call, time) for call in ranges)),
         writes=tuple(dict.fromkeys(_write(call) for call in calls if call.function in WRITERS)),
-        ranges=tuple(dict.fromkeys(_range(call) for call in calls if _is_range(call))),
+        ranges=tuple(dict.fromkeys(_range(call) for call in ranges)),
         unbounded_reads=_unbounded(chains),
         shared_variables=_shared_variables(body, scope),
         lost_columns=tuple(_distinct_losses(chains)),

@@ -11,6 +11,8 @@ Node = Mapping[str, Any]
 MAX_DEPTH = 50
 # functions that call each other twice double what there is to follow with each of them
 _MAX_STEPS = 2_000
+# literals that one text is made of; each is a call of a function inside of the one before
+_MOST_TEXTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,9 +258,29 @@ def string_list(node: Node | None, scope: Scope) -> list[str] | None:
 
 
 def string_value(node: Node | None, scope: Scope) -> str | None:
-    """Return the text of a string literal, None for anything else."""
+    """Return the text of a string literal, or of several that are put together; None for anything else."""
+    return _text(node, scope, iter(range(_MOST_TEXTS)))
+
+
+def _text(node: Node | None, scope: Scope, left: Iterator[int]) -> str | None:
+    """``string_value``, which gives up where what names itself would go on and on.
+
+    :param left: the parts that may be looked at
+    """
     found = resolved(node, scope)
-    return str(found["value"]) if found is not None and found["type"] == "StringLiteral" else None
+    if found is None or next(left, None) is None:
+        return None
+    if found["type"] in ("StringLiteral", "TextPart"):
+        return str(found["value"])
+    if found["type"] == "InterpolatedPart":
+        return _text(found["expression"], scope, left)
+    if found["type"] == "StringExpression":
+        parts = [_text(part, scope, left) for part in found.get("parts") or []]
+    elif found["type"] == "BinaryExpression" and found["operator"] == "+":
+        parts = [_text(found[side], scope, left) for side in ("left", "right")]
+    else:
+        return None
+    return None if None in parts else "".join(map(str, parts))
 
 
 def unwrapped(node: Node) -> Node:

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
-from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, ScriptInvalid
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxUnavailable, ScriptInvalid
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
@@ -65,6 +65,21 @@ def mean_of(place: Place, *more: str) -> str:
 
 def to(place: Place) -> str:
     return f'to(bucket: "{place.target}")'
+
+
+def test_script_is_refused_when_it_reads_its_target_by_the_id(place: Place) -> None:
+    target = place.client.find_bucket(place.target)
+    assert target is not None
+    script = f'from(bucketID: "{target.id}") |> range(start: v.timeRangeStart) |> {to(place)}'
+    with pytest.raises(ConfigurationError, match=f"reads from and writes into the bucket '{place.target}'"):
+        run(place, script)
+
+
+def test_advice_is_about_the_task_when_it_has_no_every(place: Place) -> None:
+    script = f'option task = {{name: "own", cron: "0 * * * *"}}\nfrom(bucket: "{place.source}") |> range(start: -task.every)'
+    with pytest.raises(ScriptInvalid) as found:
+        run(place, f"{script} |> {to(place)}")
+    assert "instead of task.every" in str(found.value)
 
 
 @pytest.mark.parametrize("name", ['yield(name: "peak")', 'set(key: "d", value: "b")'])

@@ -184,13 +184,18 @@ def _refuse_buckets(facts: ScriptFacts, target_bucket: str | None, window: Inter
     targets = {*facts.buckets_written, *([target_bucket] if target_bucket else [])}
     for bucket in facts.buckets_read:
         if bucket in targets:
-            what = f"the script reads from and writes into the bucket {bucket!r}"
-            fix = "write into another bucket, or the next run would aggregate its own results"
-            raise ConfigurationError(what, window=window, written=NOTHING_WRITTEN, fix=fix)
+            raise own_target(bucket, window)
     elsewhere = [bucket for bucket in facts.buckets_written if target_bucket and bucket != target_bucket]
     if elsewhere:
         what = f"the script writes into {elsewhere[0]!r}, but target_bucket is {target_bucket!r}"
         raise ConfigurationError(what, window=window, written=NOTHING_WRITTEN, fix="make the two names equal")
+
+
+def own_target(bucket: str, window: Interval) -> ConfigurationError:
+    """The error of a script whose target is a source of it."""
+    what = f"the script reads from and writes into the bucket {bucket!r}"
+    fix = "write into another bucket, or the next run would aggregate its own results"
+    return ConfigurationError(what, window=window, written=NOTHING_WRITTEN, fix=fix)
 
 
 def _refuse_lost_columns(facts: ScriptFacts, window: Interval) -> None:

@@ -26,7 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import done_by_this_run
-from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import OnRawRead, plan_gate
+from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import OnRawRead, own_target, plan_gate
 from airflow_provider_influx_rollup.lifecycle.rollup_script.last_look import last_look, require_not_purged
 from airflow_provider_influx_rollup.lifecycle.rollup_script.notes import (
     cut_notes,
@@ -242,12 +242,14 @@ def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptP
     if not facts.writes:
         what = f"the script writes nothing: it has no to() for bucket {spec.target_bucket!r}"
         raise ConfigurationError(what, window=interval, written="nothing", fix="end the script with to()")
+    if target.id in facts.bucket_ids_read:
+        raise own_target(spec.target_bucket, interval)
     grid_spec = spec.grid or _grid_of_script(facts)
     windows = (interval,) if grid_spec is None else tuple(grid_spec.grid().windows(interval))
     lateness = spec.lateness or _lateness_of_script(facts)
     if not dry_run:
         yield from wait_until_due(windows, lateness, run.now())
-    reads = ScriptReads.of(spec.ledger_bucket, facts.buckets_read, spec.script, spec.params)
+    reads = ScriptReads.of(spec.ledger_bucket, facts, spec.script, spec.params)
     book = _new_book(run, facts, grid_spec)
     if ledger is not None:
         yield from require_not_purged(reads, windows)

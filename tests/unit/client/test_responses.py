@@ -62,6 +62,20 @@ ANSWERS = [
     (QUERY, None, RETENTION, errors.WriteRejected),
     (QUERY, None, "memory allocation limit reached: limit 1 bytes", errors.QueryTooLarge),
     (QUERY, None, "runtime error: schema collision", errors.QueryFailed),
+    (QUERY, 500, "runtime error @1:2-1:9: to: all fields must have non-empty names", errors.QueryFailed),
+    (
+        QUERY,
+        500,
+        "runtime error @2:1-2:4: filter: failed to evaluate filter function: error parsing regexp: missing closing ): `(`",
+        errors.QueryFailed,
+    ),
+    (
+        QUERY,
+        500,
+        "runtime error @2:1-2:4: map: failed to evaluate map function: context deadline exceeded",
+        errors.InfluxUnavailable,
+    ),
+    (QUERY, 500, "runtime error @1:2-1:9: to: failed to write points", errors.InfluxUnavailable),
     (
         QUERY,
         None,

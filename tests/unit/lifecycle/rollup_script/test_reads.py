@@ -23,3 +23,9 @@ def test_measurement_is_found_in_the_script_and_in_its_parameters(name: str) -> 
 def test_script_that_names_no_measurement_reads_all_of_them() -> None:
     assert may_read(text_of('from(bucket: "raw") |> range(start: -1h)', {}), "m")
     assert not may_read(text_of('filter(fn: (r) => r["_measurement"] == "n")', None), "weather")
+
+
+@pytest.mark.parametrize("also", ["=~ /^wea/", "!~ /^n/", '!= "n"'])
+def test_script_that_chooses_by_a_pattern_too_may_read_what_it_does_not_name(also: str) -> None:
+    script = f'filter(fn: (r) => r._measurement == "n" or r["_measurement"] {also})'
+    assert may_read(text_of(script, None), "weather")
