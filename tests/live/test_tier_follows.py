@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowCoverage, WindowState, coverage
 from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
@@ -83,6 +84,23 @@ class Tiers:
 
     def states(self, spec: RollupSpec, span: Interval = BOTH) -> list[str]:
         return [one.state.value for one in self.covered(spec, span)]
+
+    def as_before(self) -> None:
+        """Leave receipts of the days as a version wrote them that did not know what they were merged from."""
+        ledger = f"{self.name}_ledger"
+        receipts = self.client.query(
+            f'from(bucket: "{ledger}") |> range(start: 0) |> filter(fn: (r) => r._measurement == "window_receipt" and '
+            'r.pipeline == "days" and r._field != "merged_from")'
+        )
+        self.client.delete(ledger, BOTH, 'pipeline="days" AND _measurement="window_receipt"')
+        tags = {"pipeline": "days", "stage": "rollup"}
+        self.client.write_lines(
+            ledger,
+            [
+                encode_line("window_receipt", tags, {row["_field"]: row["_value"]}, to_ns(row["_time"]))
+                for row in receipts
+            ],
+        )
 
     def require_right(self, *sites: str) -> None:
         """The days hold the number of the points that were written."""
@@ -166,6 +184,30 @@ def test_day_is_covered_again_when_a_reconcile_finds_that_other_rows_below_chang
     tiers.roll(more)
     assert tiers.states(tiers.days) == ["stale_spec", "stale_spec"]
     assert sweep(tiers.client, tiers.days, BOTH)["repaired"]["windows"] == 2
+    assert tiers.states(tiers.days) == ["committed", "committed"]
+    assert sweep(tiers.client, tiers.days, BOTH)["dirty"] == []
+    tiers.require_right("a", "b")
+
+
+def test_day_of_an_earlier_version_counts_until_an_hour_of_it_is_committed_later(tiers: Tiers) -> None:
+    tiers.as_before()
+    assert tiers.states(tiers.days) == ["committed", "committed"]
+    assert tiers.roll(tiers.days, DAYS[1], heal="5d")["healed"] == 0
+    tiers.as_before()
+    tiers.write("a", START + timedelta(hours=12, minutes=40))
+    tiers.roll(tiers.hours, NOON)
+    assert tiers.states(tiers.days) == ["stale_spec", "committed"]
+    assert tiers.roll(tiers.days, DAYS[1], heal="5d")["healed"] == 1
+    assert tiers.states(tiers.days) == ["committed", "committed"]
+    tiers.require_right("a", "b")
+
+
+def test_day_of_an_earlier_version_counts_again_when_a_reconcile_finds_it_right(tiers: Tiers) -> None:
+    tiers.as_before()
+    # the same rows again, which nothing but a look at the day tells
+    tiers.roll(tiers.hours, NOON)
+    assert tiers.states(tiers.days) == ["stale_spec", "committed"]
+    assert [one["reasons"] for one in sweep(tiers.client, tiers.days, BOTH)["dirty"]] == [["old receipt"]]
     assert tiers.states(tiers.days) == ["committed", "committed"]
     assert sweep(tiers.client, tiers.days, BOTH)["dirty"] == []
     tiers.require_right("a", "b")

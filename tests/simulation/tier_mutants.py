@@ -22,14 +22,14 @@ TIER_MUTANTS = (
     Mutant(
         "heals no day whose hours were committed with other rows",
         ROLLUP + "heal.py",
-        "return lower is None or lower.are_those_of(receipt.window, receipt.merged_from)",
+        "return lower is None or lower.are_those_of(receipt.window, receipt.merged_from, receipt.written_at)",
         "return True",
         only=("tiers",),
     ),
     Mutant(
         "calls a day covered whose hours were committed with other rows",
         "lifecycle/plan/coverage.py",
-        "if self.lower is not None and not self.lower.are_those_of(window, receipt.merged_from):",
+        "if lower is not None and not lower.are_those_of(window, receipt.merged_from, receipt.written_at):",
         "if False:",
         only=("tiers",),
     ),

@@ -34,7 +34,7 @@ class ReplacedChecksums:
                 before, after = self.earlier.get((pipeline, start), ("", ""))
                 yield before if checksum == after else checksum
 
-        return LowerWindows(now.starts, tuple(checksums()))
+        return LowerWindows(now.starts, now.committed_ns, tuple(checksums()))
 
 
 def merged_from_now(

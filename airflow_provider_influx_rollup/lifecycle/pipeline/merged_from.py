@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, ReceiptMissing
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptStates
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptState, ReceiptStates
 from airflow_provider_influx_rollup.ledger.merged_from import LowerWindows
+from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import TierBelow, find_tier_below
@@ -16,6 +17,8 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 CHANGED_BELOW = "the tier below was committed with other rows since"
+#: of a window that an earlier version committed
+REPEATED_BELOW = "the tier below was committed again since, perhaps with other rows"
 
 
 def known_tier_below(spec: RollupSpec, stored: Sequence[StoredSpec]) -> TierBelow | None:
@@ -47,4 +50,10 @@ def read_windows_of(ledger_bucket: str, tier: str, windows: Sequence[Interval]) 
     :param windows: of the tier above, in ascending order, at least one
     """
     states = yield from ask(ReceiptStates(ledger_bucket, tier, ROLLUP, Interval.spanning(windows)))
-    return LowerWindows.of((one.window.start_ns, one.checksum) for one in states)
+    return LowerWindows.of(map(commit_of, states))
+
+
+def commit_of(state: ReceiptState) -> tuple[int, int, str]:
+    """Start, time of the commit and checksum of a window of the tier below."""
+    committed_ns = state.written_at_ns if state.state is State.COMMITTED else 0
+    return state.window.start_ns, committed_ns, state.checksum

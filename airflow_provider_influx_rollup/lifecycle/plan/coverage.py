@@ -17,7 +17,11 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_here
-from airflow_provider_influx_rollup.lifecycle.pipeline.merged_from import CHANGED_BELOW, read_lower_windows
+from airflow_provider_influx_rollup.lifecycle.pipeline.merged_from import (
+    CHANGED_BELOW,
+    REPEATED_BELOW,
+    read_lower_windows,
+)
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
@@ -235,6 +239,7 @@ class _Judge:
             return "it was committed with another grid"
         if receipt.spec_hash != self.spec_hash:
             return "it was committed with another spec"
-        if self.lower is not None and not self.lower.are_those_of(window, receipt.merged_from):
-            return CHANGED_BELOW
+        lower = self.lower
+        if lower is not None and not lower.are_those_of(window, receipt.merged_from, receipt.written_at):
+            return CHANGED_BELOW if receipt.merged_from else REPEATED_BELOW
         return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Selection
+from airflow_provider_influx_rollup.ledger.merged_from import LowerWindows
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.reconcile.depth import depth_of, whole_depth
 from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change, explain
@@ -17,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.read import (
 )
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
-from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import read_merged_from
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import read_lower
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -46,7 +47,7 @@ def examine(job: RollupBlock, strict: bool | None, receipts: Mapping[Interval, R
     depth = depth_of(job, strict)
     first = yield from read_and_compare(job, depth)
     changes = explain(first, receipts)
-    unlike = _unlike_receipt(first, receipts, (yield from read_merged_from(job)))
+    unlike = _unlike_receipt(first, receipts, (yield from read_lower(job)))
     if not depth.later:
         return Examined(first, _with_receipts(changes, first, unlike), first)
     suspects = sorted({*changes, *unlike})
@@ -77,11 +78,11 @@ def _with_receipts(
 
 
 def _unlike_receipt(
-    findings: Findings, receipts: Mapping[Interval, Receipt], merged_from: Sequence[str | None]
+    findings: Findings, receipts: Mapping[Interval, Receipt], lower: LowerWindows | None
 ) -> list[int]:
     """Windows whose number of points, rows in the target or rows of the tier below are not those of the receipt.
 
-    :param merged_from: of a tier, what the receipt of each window would say now
+    :param lower: of a tier, what the tier below holds now
     """
     windows = findings.job.windows
     checksums = stored_checksums(findings, range(len(windows)))
@@ -91,8 +92,7 @@ def _unlike_receipt(
         if (receipt := receipts.get(window)) is not None
         and (
             (receipt.rows_in, receipt.checksum) != (findings.rows_in[index], checksums[index])
-            # one that does not say is taken as it is
-            or (receipt.merged_from and merged_from[index] not in ("", receipt.merged_from))
+            or (lower is not None and not lower.are_those_of(window, receipt.merged_from, receipt.written_at))
         )
     ]
 

@@ -167,7 +167,7 @@ def lookback_start(instant: datetime, lookback: Duration) -> datetime:
 def _is_done(receipt: Receipt | None, spec_hash: str, lower: LowerWindows | None) -> bool:
     if receipt is None or not receipt.is_committed or receipt.spec_hash != spec_hash:
         return False
-    return lower is None or lower.are_those_of(receipt.window, receipt.merged_from)
+    return lower is None or lower.are_those_of(receipt.window, receipt.merged_from, receipt.written_at)
 
 
 def _why_busy(receipt: Receipt | None, run: RunInfo, now: datetime) -> str | None:

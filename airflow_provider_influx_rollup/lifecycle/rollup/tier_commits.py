@@ -8,6 +8,7 @@ from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptState, ReceiptStates
 from airflow_provider_influx_rollup.ledger.merged_from import LowerWindows
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.pipeline.merged_from import commit_of
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -33,9 +34,11 @@ def commits_below(job: RollupBlock) -> Steps[Commits]:
     return _commits(states)
 
 
-def read_merged_from(job: RollupBlock) -> Steps[list[str | None]]:
-    """What the receipt of each window would say of the tier below if it were committed now."""
-    return merged_from(job, _commits((yield from _states_below(job))))
+def read_lower(job: RollupBlock) -> Steps[LowerWindows | None]:
+    """The last commits of the tier below; None when raw points are read."""
+    if job.tier_below is None:
+        return None
+    return LowerWindows.of(map(commit_of, (yield from _states_below(job))))
 
 
 def _states_below(job: RollupBlock) -> Steps[list[ReceiptState]]:
@@ -54,5 +57,5 @@ def merged_from(job: RollupBlock, commits: Commits) -> list[str | None]:
         # written over what an earlier commit says
         unknown = None if job.spec.source_tier is None else ""
         return [unknown] * len(job.windows)
-    lower = LowerWindows.of((start, checksum) for start, _, checksum in commits)
+    lower = LowerWindows.of(commits)
     return [lower.hash_of(window) for window in job.windows]
