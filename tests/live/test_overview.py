@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.overview.overview import look_at_windows, windows_touched
 from airflow_provider_influx_rollup.lifecycle.overview.page_state import STATES, PageState
+from airflow_provider_influx_rollup.lifecycle.overview.silent import silent_series
 from airflow_provider_influx_rollup.lifecycle.overview.unfinished import failed_windows, unfinished
 from airflow_provider_influx_rollup.lifecycle.overview.window_story import window_story
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_pipelines
@@ -179,3 +181,50 @@ def test_a_window_has_its_receipts_and_its_flux_when_it_was_rolled_up_twice(
         assert story["explained"]["in_worker"] == ["temp"]
     else:
         assert f"start: {window.as_json()['start']}" in story["explained"]["flux"][0]
+
+
+@pytest.mark.parametrize("fields", [("temp",), ("tem*",), ("!hum",)])
+def test_series_of_a_tier_are_silent_when_those_of_its_fields_have_stopped(
+    client: InfluxClient, bucket_factory: Callable[..., str], fields: tuple[str, ...]
+) -> None:
+    ledger, source, target = (bucket_factory(name) for name in ("ledger", "source", "target"))
+    midnight = NOW.replace(hour=0, minute=0)
+    sent = {("a", "temp"): 3, ("b", "temp"): 9, ("a", "hum"): 1}
+    client.write_lines(
+        source,
+        [
+            f"m,site={site} {field}=1 {int((midnight - timedelta(days=days)).timestamp())}000000000"
+            for (site, field), last in sent.items()
+            for days in range(last, 12)
+        ],
+    )
+    span = Interval(midnight - timedelta(days=12), midnight)
+    hours = RollupSpec(
+        source_bucket=source,
+        target_bucket=target,
+        measurement="m",
+        target_measurement="hours",
+        aggregates=("count", "mean", "sum"),
+        grid=GridSpec("1h"),
+        ledger_bucket=ledger,
+        pipeline="hours",
+    )
+    days = replace(
+        hours,
+        source_bucket=target,
+        measurement="hours",
+        target_measurement="days",
+        aggregates=("mean",),
+        fields=fields,
+        grid=GridSpec("1d"),
+        pipeline="days",
+        source_tier="hours",
+    )
+    for spec in (hours, days):
+        roll(client, spec, span)
+    found = told(client, silent_series(days, NOW))
+    assert (found["series_total"], found["silent_total"]) == (2, 2)
+    assert [(one["tags"], one["last_seen"]) for one in found["series"]] == [
+        ({"site": site}, (midnight - timedelta(days=last)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        for site, last in (("b", 9), ("a", 3))
+    ]

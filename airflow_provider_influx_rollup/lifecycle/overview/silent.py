@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_influx_rollup.aggregates.hierarchy import find_merge
 from airflow_provider_influx_rollup.flux.inventory import LastSeen, SeriesSource
 from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -29,7 +30,7 @@ def silent_series(spec: RollupSpec, now: datetime) -> Steps[dict[str, Any]]:
     """
     since = silent_since(spec, now)
     span = Interval(min(now - LOOKBACK, since - LOOKBACK), now + MICROSECOND)
-    source = SeriesSource(spec.source_bucket, spec.measurement, spec.fields, spec.tags)
+    source = SeriesSource(spec.source_bucket, spec.measurement, _fields_read(spec), spec.tags)
     seen = yield from ask(LastSeen(source, span))
     silent = sorted((last, series) for series, last in seen.items() if last < since)
     return {
@@ -41,6 +42,16 @@ def silent_series(spec: RollupSpec, now: datetime) -> Steps[dict[str, Any]]:
             {"tags": _tags(series), "last_seen": format_instant(last)} for last, series in silent[:MAX_SERIES]
         ],
     }
+
+
+def _fields_read(spec: RollupSpec) -> tuple[str, ...] | None:
+    """The fields that a pipeline reads; rows of the tier below are called by their aggregates."""
+    if spec.source_tier is None or spec.fields is None:
+        return spec.fields
+    parts = sorted({part for name in spec.rules().all_names() for part in find_merge(name).needs[0]})
+    # a list that begins with ! takes away from all fields
+    globs = ("*", *spec.fields) if spec.fields[0].startswith("!") else spec.fields
+    return tuple(f"{glob}_{part}" for glob in globs for part in parts)
 
 
 def silent_since(spec: RollupSpec, now: datetime) -> datetime:
