@@ -94,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the arguments; default: those of the process
     """
+    _open_closed()
     if isinstance(sys.stdout, TextIOWrapper):
         # a name may have letters that the terminal's encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -113,6 +114,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
+
+
+def _open_closed() -> None:
+    """Write to nowhere what the caller has closed, as services do: the exit code is told all the same."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+            setattr(sys, name, nowhere)
 
 
 def _end_stdout() -> None:

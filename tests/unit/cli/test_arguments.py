@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_influx_rollup import exceptions
 from airflow_provider_influx_rollup.cli.archive_place import wanted_interval
 from airflow_provider_influx_rollup.cli.connection import settings_of
-from airflow_provider_influx_rollup.cli.exit_codes import INTERRUPTED, UNUSABLE, WRONG, code_of_error
+from airflow_provider_influx_rollup.cli.exit_codes import INTERRUPTED, RIGHT, UNUSABLE, WRONG, code_of_error
 from airflow_provider_influx_rollup.cli.interval import interval_of
 from airflow_provider_influx_rollup.cli.main import COMMANDS, build_parser, main
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError, WindowError
@@ -331,3 +331,19 @@ def test_names_are_escaped_when_the_terminal_lacks_their_letters(tmp_path: Path)
     done = answered("lint", "--no-server", str(script), stdout=subprocess.PIPE, PYTHONIOENCODING="ascii")
     assert done.returncode == WRONG
     assert "h\\xf6he.flux:1:" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_the_exit_code_tells_the_verdict_when_the_caller_has_closed_the_output(
+    tmp_path: Path, closed: str
+) -> None:
+    (tmp_path / "broken.flux").write_text("from(")
+    code = "import sys; from airflow_provider_influx_rollup.cli.main import main; sys.exit(main())"
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", code]
+    for argv, expected in (
+        (["lint", "--no-server", str(tmp_path / "broken.flux")], WRONG),
+        (["schema"], RIGHT),
+        (["lint"], UNUSABLE),
+    ):
+        done = subprocess.run([*command, *argv], capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (expected, False)
