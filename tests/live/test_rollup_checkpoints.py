@@ -295,6 +295,7 @@ def test_only_a_retry_of_the_same_run_goes_on_when_windows_are_committed(
     assert scene.rows()[0] == (3 if again else 2)
     assert result["windows"] == 7
     assert result["rows_in"] == (29 if again else 28)
+    assert result["notes"] == []
 
 
 def test_retry_does_all_again_when_the_spec_has_changed(scene: Scene) -> None:

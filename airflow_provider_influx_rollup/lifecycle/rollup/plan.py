@@ -360,7 +360,8 @@ def tell_plan(
             f"{done} committed before, {len({column.name for column in columns})} columns"
         )
     )
-    if not columns:
+    # without a part no window is left to do, and columns are of those to do
+    if selections and not columns:
         notes.append(
             f"no points of measurement {spec.measurement!r} that match in bucket {spec.source_bucket!r} in {interval}"
         )
