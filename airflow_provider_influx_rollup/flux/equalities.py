@@ -1,4 +1,4 @@
-"""Read the predicate of a filter that only compares columns with texts: ``r.host == "a" or r.host == "b"``."""
+"""Read the predicate of a filter that compares columns with texts: ``r.host == "a" or r.host == "b"``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,37 @@ def equalities_of(function: Node | None, scope: Scope) -> Equalities | None:
 
     :param function: the ``fn`` of a filter
     """
+    found = _condition(function, scope)
+    return None if found is None else _predicate(*found, scope)
+
+
+def texts_allowed(column: str, function: Node | None, scope: Scope) -> frozenset[str] | None:
+    """Return the texts that a column may have where a predicate holds; None when it leaves that open.
+
+    :param function: the ``fn`` of a filter
+    """
+    found = _condition(function, scope)
+    return None if found is None else _allowed(column, *found, scope)
+
+
+def _allowed(column: str, node: Node, row: str, scope: Scope) -> frozenset[str] | None:
+    node = unwrapped(node)
+    if node["type"] == "BinaryExpression" and node["operator"] == "==":
+        for one, other in (("left", "right"), ("right", "left")):
+            text = string_value(node[other], scope)
+            if _column(node[one], row) == column and text is not None:
+                return frozenset({text})
+    if node["type"] != "LogicalExpression":
+        return None
+    sides = [_allowed(column, node[side], row, scope) for side in ("left", "right")]
+    known = [side for side in sides if side is not None]
+    if node["operator"] == "and":
+        return frozenset.intersection(*known) if known else None
+    return frozenset.union(*known) if len(known) == len(sides) else None
+
+
+def _condition(function: Node | None, scope: Scope) -> tuple[Node, str] | None:
+    """What a predicate returns, and the name that it gives to the row."""
     found = resolved(function, scope)
     if found is None or found["type"] != "FunctionExpression":
         return None
@@ -29,7 +60,7 @@ def equalities_of(function: Node | None, scope: Scope) -> Equalities | None:
     names = [key_of(item) for item in found.get("params") or []]
     if body is None or len(names) != 1 or len(found["body"].get("body", ())) > 1:
         return None
-    return _predicate(body, names[0], scope)
+    return body, names[0]
 
 
 def _predicate(node: Node, row: str, scope: Scope) -> Equalities | None:

@@ -67,11 +67,6 @@ class ReadSpan:
     start: Moment | None
     stop: Moment | None
 
-    def with_window(self, window: Interval) -> Interval:
-        """The window, and what is read beside it."""
-        bounds = [moment.of(window) for moment in (self.start, self.stop) if moment is not None]
-        return Interval(min([window.start, *bounds]), max([window.stop, *bounds]))
-
 
 @dataclass(frozen=True, slots=True)
 class ScriptTime:

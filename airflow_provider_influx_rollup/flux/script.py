@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.bucket_reads import BOUNDED_READERS, RANGES, BucketRead, bucket_reads
 from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS, LostColumns, lost_columns
 from airflow_provider_influx_rollup.flux.cuts import TimeCut, time_cuts
 from airflow_provider_influx_rollup.flux.extern import parameter_node
 from airflow_provider_influx_rollup.flux.reach import Reach, reach_of
-from airflow_provider_influx_rollup.flux.read_span import ReadSpan, ScriptTime, read_span
+from airflow_provider_influx_rollup.flux.read_span import ScriptTime
 from airflow_provider_influx_rollup.flux.results import ScriptResults, script_results
 from airflow_provider_influx_rollup.flux.syntax import (
     Node,
@@ -45,8 +46,6 @@ _ROW_MAKERS = frozenset({"array.from", "buckets", "influxdata/influxdb.buckets"}
 _EXTRACTORS = frozenset({"tableFind", "findColumn", "findRecord", "getColumn", "getRecord"})
 # the storage engine does them whatever comes after
 _PUSHED_AGGREGATES = frozenset("aggregateWindow count first last max mean min sum".split())  # noqa: SIM905
-_BOUNDED_READERS = frozenset({"experimental/query.fromRange", "experimental/query.inBucket"})
-_RANGES = _BOUNDED_READERS | {"range"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class ScriptFacts:
     :param buckets_read: names of the buckets that it reads, as far as it shows them
     :param bucket_ids_read: ids of buckets that it reads by them
     :param has_unnamed_reads: whether it computes what it reads, so that neither says it
-    :param spans: from when to when it reads
+    :param reads: what its chains read of buckets that they name, by their ranges
     :param writes: its writes, in order
     :param ranges: its ranges, in order
     :param unbounded_reads: buckets of pipelines without a range; only those the script shows plainly
@@ -121,7 +120,7 @@ class ScriptFacts:
     buckets_read: tuple[str, ...]
     bucket_ids_read: tuple[str, ...]
     has_unnamed_reads: bool
-    spans: tuple[ReadSpan, ...]
+    reads: tuple[BucketRead, ...]
     writes: tuple[BucketWrite, ...]
     ranges: tuple[ReadRange, ...]
     unbounded_reads: tuple[str, ...]
@@ -163,7 +162,7 @@ def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None
     calls = _calls(body, chains, scope)
     options = frozenset(_option_names(body))
     task = _task_option(body, scope)
-    reads = [call for call in calls if call.function in READERS | _BOUNDED_READERS]
+    reads = [call for call in calls if call.function in READERS | BOUNDED_READERS]
     ranges = [call for call in calls if _is_range(call)]
     time = ScriptTime(task.every if task else None, is_utc="location" not in options)
     return ScriptFacts(
@@ -173,7 +172,7 @@ def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None
         buckets_read=_texts("bucket", reads),
         bucket_ids_read=_texts("bucketID", reads),
         has_unnamed_reads=any(not _texts("bucket", [one]) + _texts("bucketID", [one]) for one in reads),
-        spans=tuple(dict.fromkeys(read_span(call, time) for call in ranges)),
+        reads=bucket_reads(body, scope, time),
         writes=tuple(dict.fromkeys(_write(call) for call in calls if call.function in WRITERS)),
         ranges=tuple(dict.fromkeys(_range(call) for call in ranges)),
         unbounded_reads=_unbounded(chains),
@@ -212,7 +211,7 @@ def _texts(argument: str, calls: Sequence[Stage]) -> tuple[str, ...]:
 
 def _is_range(call: Stage) -> bool:
     """Whether a call says from when to when it reads."""
-    return call.function in _RANGES or (
+    return call.function in RANGES or (
         "start" in call.arguments and call.function.startswith("influxdata/influxdb/")
     )
 

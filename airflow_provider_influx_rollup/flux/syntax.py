@@ -84,7 +84,7 @@ def walk(node: object) -> Iterator[Node]:
         one = waiting.pop()
         if isinstance(one, Mapping) and "type" in one:
             yield one
-        waiting += reversed(list(_children(one)))
+        waiting += reversed(list(children(one)))
 
 
 def identifiers_used(node: object) -> Iterator[str]:
@@ -121,11 +121,11 @@ def pipelines(node: object) -> Iterator[Node]:
             yield from pipelines(inner["call"].get("arguments"))
             inner = inner["argument"]
         node = inner
-    for child in _children(node):
+    for child in children(node):
         yield from pipelines(child)
 
 
-def _children(node: object) -> Iterator[object]:
+def children(node: object) -> Iterator[object]:
     """Yield what is directly below a node or a list of nodes."""
     if isinstance(node, Mapping):
         yield from (child for key, child in node.items() if key not in ("location", "comments"))
@@ -308,9 +308,11 @@ def _call_stages(call: Node, scope: Scope, followed: _Followed) -> list[Stage]:
     body = returned(function)
     defaults = {key_of(item): item["value"] for item in function.get("params") or [] if item.get("value")}
     piped = [name for name, value in defaults.items() if value["type"] == "PipeLiteral"]
-    inside = scope.with_arguments({**defaults, **arguments_of(call)})
+    inside = scope.with_arguments(
+        defaults | {name: _named(one, scope) for name, one in arguments_of(call).items()}
+    )
     if function["body"]["type"] == "Block":
-        inside = inside.with_arguments(_block_variables(function["body"]))
+        inside = inside.with_arguments(block_variables(function["body"]))
     # the piped-in parameter must not be looked up outside: its stages are already there
     inside = Scope({k: v for k, v in inside.variables.items() if k not in piped}, inside.imports)
     way = followed.into(function)
@@ -318,7 +320,12 @@ def _call_stages(call: Node, scope: Scope, followed: _Followed) -> list[Stage]:
     return [replace(stage, caller=call) for stage in found]
 
 
-def _block_variables(block: Node) -> dict[str, Node]:
+def _named(argument: Node, scope: Scope) -> Node:
+    """What a name that is passed on stands for: inside of the function it may be another one's."""
+    return scope.variables.get(argument["name"], argument) if argument["type"] == "Identifier" else argument
+
+
+def block_variables(block: Node) -> dict[str, Node]:
     """Return the variables a function body assigns."""
     return {
         statement["id"]["name"]: statement["init"]

@@ -15,16 +15,14 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import PurgeRefused, RestoreIncomplete, WindowFrozen
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
-from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
-from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restore, restore
 from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
-from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import RUN, WINDOW, ArchiveScene, make_archive_scene
 from tests.scenes.hostile_scene import Fact, Tags, ToPoint, delete_all, facts_in, series_keys, write_by_to
+from tests.scenes.purge_scene import purge_all
 from tests.scenes.telegraf_lines import measurements, telegraf_lines
 
 pytestmark = pytest.mark.live
@@ -74,16 +72,6 @@ NUMBERS = count()
 @pytest.fixture
 def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> ArchiveScene:
     return make_archive_scene(influx, client, tmp_path)
-
-
-def purge_all(scene: ArchiveScene) -> dict[str, Any]:
-    steps = purge(
-        PurgeSpec(archive=scene.spec, require_pipelines=(), min_age="0s", quiet_for="0s"),
-        [WINDOW],
-        RUN,
-        scene.now,
-    )
-    return drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json()
 
 
 def restore_all(scene: ArchiveScene) -> dict[str, Any]:
@@ -153,75 +141,6 @@ def test_script_is_refused_when_a_parameter_names_the_measurement_that_was_purge
     )
     with pytest.raises(WindowFrozen):
         drive(roll_up_by_script(spec, WINDOW, RUN, scene.now), client, scene.tell)
-
-
-RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
-READS = {
-    "whole package": 'query.inBucket(bucket: "{name}", measurement: "m", start: v.timeRangeStart, stop: v.timeRangeStop)',
-    "range of a package": 'query.fromRange(bucket: "{name}", start: v.timeRangeStart, stop: v.timeRangeStop)',
-    "id": f'from(bucketID: "{{id}}") |> {RANGE}',
-    "two texts": f'from(bucket: "{{begin}}" + "{{end}}") |> {RANGE}',
-    "text in a text": f'from(bucket: "${{{{params.begin}}}}{{end}}") |> {RANGE}',
-    "choice": f'from(bucket: if 1 == 1 then "{{name}}" else "none") |> {RANGE}',
-}
-
-
-@pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
-def test_script_is_refused_however_it_says_what_it_reads(
-    influx: InfluxServer, client: InfluxClient, tmp_path: Path, read: str
-) -> None:
-    scene = make_archive_scene(influx, client, tmp_path, measurement="m")
-    bucket_id = _purged(scene, [AT])
-    begin, end = scene.bucket[:4], scene.bucket[4:]
-    with pytest.raises(WindowFrozen):
-        _sum(scene, read.format(name=scene.bucket, id=bucket_id, begin=begin, end=end), WINDOW)
-
-
-@pytest.mark.parametrize(
-    "start",
-    ["-2h", "-task.every", "date.sub(d: 1h, from: v.timeRangeStart)", "date.truncate(t: -61m, unit: 1h)"],
-)
-def test_script_is_refused_when_it_reads_purged_points_before_its_window(
-    influx: InfluxServer, client: InfluxClient, tmp_path: Path, start: str
-) -> None:
-    scene = make_archive_scene(influx, client, tmp_path, measurement="m")
-    _purged(scene, [AT, WINDOW.stop_ns])
-    after = Interval(WINDOW.stop, WINDOW.stop + (WINDOW.stop - WINDOW.start))
-    begin = f'from(bucket: "{scene.bucket}")'
-    with pytest.raises(WindowFrozen, match="for this window the script reads") as found:
-        _sum(scene, f"{begin} |> range(start: {start})", after)
-    assert found.value.window == after
-    assert _sum(scene, f"{begin} |> range(start: -1h)", after)["rows_out"] == 1
-
-
-def _purged(scene: ArchiveScene, times: list[int]) -> str:
-    """Points of a series, the window's purged; return the bucket's id."""
-    write_by_to(scene.server, scene.bucket, "m", [ToPoint((("host", "a"),), 0.5, one) for one in times])
-    scene.archive()
-    purge_all(scene)
-    found = scene.client.find_bucket(scene.bucket)
-    assert found is not None
-    return found.id
-
-
-def _sum(scene: ArchiveScene, read: str, window: Interval) -> dict[str, Any]:
-    """Run a script that writes the sum of what it reads."""
-    script = f"""import "date"
-import "experimental/query"
-
-option task = {{name: "own", every: 2h}}
-
-{read} |> filter(fn: (r) => r._measurement == "m") |> sum()
-    |> map(fn: (r) => ({{r with _time: v.timeRangeStart}})) |> to(bucket: "{scene.ledger}")"""
-    spec = ScriptSpec(
-        script=script,
-        target_bucket=scene.ledger,
-        params={"begin": scene.bucket[:4]},
-        grid=GridSpec("1h"),
-        ledger_bucket=scene.ledger,
-        pipeline="own",
-    )
-    return drive(roll_up_by_script(spec, window, RUN, scene.now), scene.client, scene.tell).as_json()
 
 
 @given(st.data())

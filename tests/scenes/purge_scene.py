@@ -305,3 +305,14 @@ def make_hours_scene(server: InfluxServer, client: InfluxClient, base: Path, cou
     scene.clock = ARCHIVED_AT
     scene.archive(*hours)
     return scene
+
+
+def purge_all(scene: ArchiveScene) -> dict[str, Any]:
+    """Purge the window of a scene that has no pipelines."""
+    steps = purge(
+        PurgeSpec(archive=scene.spec, require_pipelines=(), min_age="0s", quiet_for="0s"),
+        [WINDOW],
+        RUN,
+        scene.now,
+    )
+    return drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json()

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import SourceChanging, WindowFrozen
 from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
 from airflow_provider_influx_rollup.flux.query import together
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import read_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import ScriptReads
+from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import ReadBeside, ScriptReads
 from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
+FIX = "restore the points from the archive first; what was rolled up before the purge stays as it is"
 
-def require_not_purged(reading: ScriptReads, windows: Sequence[Interval]) -> Steps[None]:
+
+def require_not_purged(reading: ScriptReads, windows: Sequence[Interval]) -> Steps[ScriptReads]:
     """Refuse windows whose points were purged.
 
     :param windows: in ascending order
+    :return: with what is to be told
     :raises WindowFrozen: when a measurement that was purged may be what the script reads
     """
     starts = yield from ask(_marks_of(reading, windows))
-    yield from _refuse_purged(reading, windows, starts)
+    return replace(reading, told=tuple((yield from _read_beside(reading, windows, starts))))
 
 
 def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBook) -> Steps[ReceiptBook]:
@@ -38,7 +44,10 @@ def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBo
     :raises WindowFrozen: as ``require_not_purged``
     """
     starts, claims = yield from ask(together(_marks_of(reading, windows), claims_of(book, windows)))
-    yield from _refuse_purged(reading, windows, starts)
+    told = {one.points for one in reading.told}
+    for one in (yield from _read_beside(reading, windows, starts)):
+        if one.points not in told:
+            yield from ask(Report(one.note, level="warning"))
     if overtaken(book, windows, claims):
         what = "another run, or an erasure of what it reads, claimed the window while the script ran"
         raise SourceChanging(what, window=Interval.spanning(windows), fix="run the window again")
@@ -53,20 +62,32 @@ def _span_of(reading: ScriptReads, windows: Sequence[Interval]) -> Interval:
     return Interval.spanning([reading.span_of(window) for window in windows])
 
 
-def _refuse_purged(
+def _read_beside(
     reading: ScriptReads, windows: Sequence[Interval], starts: Collection[datetime]
-) -> Steps[None]:
+) -> Steps[list[ReadBeside]]:
+    """Refuse windows that were purged, and find what is read of other purged ones.
+
+    :return: one for each measurement: the first window for which purged points are read
+    :raises WindowFrozen: when a window was purged itself
+    """
     if not reading.reads_buckets:
-        return
-    span = _span_of(reading, windows)
-    found = yield from read_marks(reading.ledger_bucket, "", None, span, starts)
-    marks = [
-        mark
-        for mark in (*found.own, *found.others)
-        if reading.may_need(mark, found.names.present(mark.bucket, mark.bucket_id))
-    ]
-    for window in windows:
-        read = reading.span_of(window)
-        for error in purged_windows([read], marks).values():
-            what = error.what if read == window else f"{error.what}; for this window the script reads {read}"
-            raise WindowFrozen(what, window=window, written=error.written, fix=error.fix)
+        return []
+    found = yield from read_marks(reading.ledger_bucket, "", None, _span_of(reading, windows), starts)
+    names = {mark: found.names.present(mark.bucket, mark.bucket_id) for mark in (*found.own, *found.others)}
+    marks = [mark for mark, name in sorted(names.items(), key=_start) if reading.may_need(mark, name)]
+    purged = purged_windows(windows, marks)
+    if purged:
+        error = purged[min(purged)]
+        raise WindowFrozen(error.what, window=error.window, written=error.written, fix=FIX)
+    beside: dict[tuple[str, str], ReadBeside] = {}
+    for mark in marks:
+        one = (
+            None if (names[mark], mark.measurement) in beside else reading.beside(mark, names[mark], windows)
+        )
+        if one is not None:
+            beside[one.points] = one
+    return list(beside.values())
+
+
+def _start(named: tuple[PurgeMark, str]) -> datetime:
+    return named[0].window.start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +18,46 @@ _OPEN_MEASUREMENT = re.compile(r"""_measurement"?\]?\s*(?:=~|!~|!=)""")
 
 
 @dataclass(frozen=True, slots=True)
+class ReadBeside:
+    """A window for which a script reads purged points that are not the window's.
+
+    :param mark: the first that it reaches
+    :param bucket: what the bucket of the mark is called now
+    :param span: what the script reads of it
+    """
+
+    window: Interval
+    mark: PurgeMark
+    bucket: str
+    span: Interval
+
+    @property
+    def points(self) -> tuple[str, str]:
+        """Bucket and measurement."""
+        return self.bucket, self.mark.measurement
+
+    @property
+    def note(self) -> str:
+        """One sentence for people."""
+        return (
+            f"for {self.window} the script reads {self.bucket}/{self.mark.measurement} in {self.span}, where points were purged, "
+            f"as in {self.mark.window}: it makes its rows of what is left; restore the points and run again if it needs them"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptReads:
     """Sources that a script may read.
 
     :param facts: what its syntax tree says
     :param text: the script, and the values of its parameters
+    :param told: purged points beside the windows, of which people have been told
     """
 
     ledger_bucket: str
     facts: ScriptFacts
     text: str
+    told: tuple[ReadBeside, ...] = ()
 
     @classmethod
     def of(cls, ledger_bucket: str, facts: ScriptFacts, script: str, params: Any) -> ScriptReads:
@@ -39,8 +70,28 @@ class ScriptReads:
         return bool(self.facts.buckets_read or self.facts.bucket_ids_read or self.facts.has_unnamed_reads)
 
     def span_of(self, window: Interval) -> Interval:
-        """The time that it may read for a window, which a range may begin before."""
-        return Interval.spanning([span.with_window(window) for span in self.facts.spans] or [window])
+        """The time that it may read for a window, in any bucket."""
+        found = (read.interval(window) for read in self.facts.reads)
+        return Interval.spanning([window, *(one for one in found if one is not None)])
+
+    def beside(self, mark: PurgeMark, present_name: str, windows: Sequence[Interval]) -> ReadBeside | None:
+        """The first window for which one of its chains reaches points that were purged.
+
+        :param mark: one that it may need
+        :param present_name: what the bucket of the mark is called now
+        """
+        reads = [
+            read
+            for read in self.facts.reads
+            if (present_name == read.bucket or mark.bucket_id == read.bucket_id)
+            and (read.measurements is None or mark.measurement in read.measurements)
+        ]
+        for window in windows if reads else ():
+            spans = [read.interval(window) for read in reads]
+            reached = [span for span in spans if span is not None and span.overlaps(mark.window)]
+            if reached:
+                return ReadBeside(window, mark, present_name, Interval.spanning(reached))
+        return None
 
     def may_need(self, mark: PurgeMark, present_name: str) -> bool:
         """Whether it may read points that were purged.

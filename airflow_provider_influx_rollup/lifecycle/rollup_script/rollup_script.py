@@ -162,7 +162,7 @@ def roll_up_by_script(
     :param dry_run: plan the script and report, run nothing
     :param options: what an error of one window does; a script neither heals nor forces
     :raises ScriptError: when the script cannot run, before it reads anything
-    :raises WindowFrozen: when points that the script reads were purged
+    :raises WindowFrozen: when points of a window that the script reads were purged
     :raises ScriptInvalid: when it has computed a value that ``to()`` leaves out
     :raises PartialWrite: when the target does not hold what the script wrote
     :raises WindowsFailed: when some windows failed and the others are COMMITTED
@@ -252,10 +252,11 @@ def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptP
     reads = ScriptReads.of(spec.ledger_bucket, facts, spec.script, spec.params)
     book = _new_book(run, facts, grid_spec)
     if ledger is not None:
-        yield from require_not_purged(reads, windows)
+        reads = yield from require_not_purged(reads, windows)
         book = replace(book, previous=(yield from receipts_of(book.ledger_bucket, book.pipeline, windows)))
     window_period = Duration.of(grid_spec.every) if grid_spec else None
-    notes = [*unread_notes(facts.results), *cut_notes(facts.cuts, windows, window_period)]
+    notes = [one.note for one in reads.told]
+    notes += [*unread_notes(facts.results), *cut_notes(facts.cuts, windows, window_period)]
     if spec.pipeline is None:
         notes += shared_name_notes(book, windows)
     for note in notes:

@@ -22,19 +22,19 @@ def facts(text: str) -> ScriptFacts:
     return script_facts(parse_flux(HEAD + text))
 
 
-def spans(bounds: str, more: str = "") -> list[Interval]:
-    return [one.with_window(WINDOW) for one in facts(f'{more}\nfrom(bucket: "a") |> range({bounds})').spans]
+def spans(bounds: str, more: str = "") -> list[Interval | None]:
+    return [one.interval(WINDOW) for one in facts(f'{more}\nfrom(bucket: "a") |> range({bounds})').reads]
 
 
 @pytest.mark.parametrize(
     ("bounds", "start", "stop"),
     [
         ("start: v.timeRangeStart, stop: v.timeRangeStop", "2025-03-31T05:00", "2025-03-31T06:00"),
-        ("start: -30m", "2025-03-31T05:00", "2025-03-31T06:00"),
+        ("start: -30m", "2025-03-31T05:30", "2025-03-31T06:00"),
         ("start: -2h", "2025-03-31T04:00", "2025-03-31T06:00"),
         ("start: -task.every", "2025-03-31T00:00", "2025-03-31T06:00"),
         ("start: -1mo", "2025-02-28T06:00", "2025-03-31T06:00"),
-        ("start: -3h, stop: -2h", "2025-03-31T03:00", "2025-03-31T06:00"),
+        ("start: -3h, stop: -2h", "2025-03-31T03:00", "2025-03-31T04:00"),
         ("start: v.timeRangeStart, stop: 2h", "2025-03-31T05:00", "2025-03-31T08:00"),
         ("start: date.sub(d: 1h, from: v.timeRangeStart)", "2025-03-31T04:00", "2025-03-31T06:00"),
         ("start: date.add(d: -1h, to: now())", "2025-03-31T05:00", "2025-03-31T06:00"),
