@@ -84,11 +84,13 @@ def run_facts(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> Run
     :param context: Airflow's context; runs without a data interval have no such keys at all
     """
     dag_run = context.get("dag_run")
+    conf = getattr(dag_run, "conf", None)
     run_type = _run_type(dag_run)
     return RunFacts(
         explicit_start=_plain(stage.get("start")),
         explicit_stop=_plain(stage.get("stop")),
-        conf=getattr(dag_run, "conf", None) or {},
+        # Airflow takes a list too
+        conf=conf if isinstance(conf, Mapping) else {},
         data_interval_start=_fact(context, dag_run, "data_interval_start"),
         data_interval_stop=_fact(context, dag_run, "data_interval_end"),
         logical_date=_fact(context, dag_run, "logical_date"),

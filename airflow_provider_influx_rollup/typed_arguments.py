@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import wraps
 from os import PathLike
 from typing import Any, ClassVar
 
+from airflow_provider_influx_rollup.airflow_compat import render_template_to_string
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -24,11 +25,13 @@ class Kind:
     :param wrong: what is wrong with a value
     :param fix: what to give instead
     :param is_template: whether a text may be a template, which becomes what it is to be in a run
+    :param is_text: whether it holds texts, which no template makes numbers of
     """
 
     wrong: Wrong
     fix: str
     is_template: bool = True
+    is_text: bool = True
 
 
 def _is_of(*types: type) -> Wrong:
@@ -77,10 +80,10 @@ TEXT = Kind(_text, "give a text")
 TEXTS = Kind(_wrong_texts, "give a text, or a list of texts")
 TAGS = Kind(_wrong_tags, 'give a dict of texts or of lists of texts, such as {"site": ["a", "b"]}')
 SERIES = Kind(_wrong_series, 'give a list of dicts, such as [{"site": "a"}]')
-VALUES = Kind(_is_of(Mapping), 'give a dict, such as {"limit": 5}')
+VALUES = Kind(_is_of(Mapping), 'give a dict, such as {"limit": 5}', is_text=False)
 PATH = Kind(_is_of(str, PathLike), "give a path, or a URL")
 VALUES_OR_JSON = Kind(_is_of(Mapping, str), 'give a dict, such as {"customer": "42"}, or its JSON')
-LIST = Kind(_list, "give a list")
+LIST = Kind(_list, "give a list", is_text=False)
 SHARE = Kind(
     _is_of(int, float), "give a number, such as 0.95; this parameter is no template", is_template=False
 )
@@ -100,6 +103,8 @@ KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("buckets", "transformations"), LIST),
     **dict.fromkeys(("min_completeness", "min_series"), SHARE),
 }
+#: texts whose kind nobody looks at here
+MORE_TEXTS = frozenset({"confirm", "expected_series"})
 # the others may be left out
 NEEDED = frozenset(
     {
@@ -131,6 +136,7 @@ class TypedArguments:
     own_kinds: ClassVar[Mapping[str, Kind]] = {}
     #: parameters that a class can do without
     may_lack: ClassVar[frozenset[str]] = frozenset()
+    _renders_texts = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let a mapped task that is made in a run of what another task has given fail for good, when it cannot be made."""
@@ -152,10 +158,34 @@ class TypedArguments:
             what = f"{found}, in {type(self).__name__} {self.__dict__.get('task_id')!r}"
             raise ConfigurationError(what, written="nothing", fix=kind.fix)
 
-    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *args: Any, **kwargs: Any
+    ) -> None:
         """Airflow's own; what a template has made of the wrong type fails for good.
 
         :raises AirflowFailException: naming the parameter and its type
         """
+        render = super()._do_render_template_fields  # type: ignore[misc]
+        names = list(template_fields)
+        texts = [name for name in names if parent is self and self._is_text(name)]
         with failing_by_permanence():
-            super()._do_render_template_fields(*args, **kwargs)  # type: ignore[misc]
+            render(parent, [name for name in names if name not in texts], *args, **kwargs)
+            self._renders_texts = True
+            try:
+                render(parent, texts, *args, **kwargs)
+            finally:
+                self._renders_texts = False
+
+    def _is_text(self, name: str) -> bool:
+        kind = self.own_kinds.get(name) or KINDS.get(name)
+        return name in MORE_TEXTS if kind is None else kind.is_text
+
+    def _render(self, template: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """Airflow's own. A DAG of native objects would make a number of the text 12, which equals no tag: here it stays a text."""
+        made = super()._render(template, context, *args, **kwargs)  # type: ignore[misc]
+        if self._renders_texts and isinstance(made, int | float | complex):
+            # raised where the template gives the number itself
+            with suppress(TypeError):
+                return render_template_to_string(template, context)
+            return str(made)
+        return made

@@ -213,11 +213,17 @@ def _group(stage: Stage, flow: _Flow) -> None:
     flow.group = frozenset(columns or ()) if is_by and is_literal else None
 
 
-def _map(stage: Stage, flow: _Flow) -> None:
+def mapped_record(stage: Stage) -> Node | None:
+    """The record that the function of a ``map()`` returns; None when it is no literal."""
     function = resolved(stage.arguments.get("fn"), stage.scope)
     body = returned(function) if function is not None and function["type"] == "FunctionExpression" else None
     record = unwrapped(body) if body is not None else None
-    if record is None or record["type"] != "ObjectExpression":
+    return None if record is None or record["type"] != "ObjectExpression" else record
+
+
+def _map(stage: Stage, flow: _Flow) -> None:
+    record = mapped_record(stage)
+    if record is None:
         flow.forget()
         return
     keys = {key_of(item) for item in record.get("properties") or []}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS, lost_columns
-from airflow_provider_influx_rollup.flux.syntax import Node, Stage, string_value
+from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS, lost_columns, mapped_record
+from airflow_provider_influx_rollup.flux.syntax import Node, Stage, key_of, string_value
 from airflow_provider_influx_rollup.lint.filters import measurements_asked
 from airflow_provider_influx_rollup.lint.finding import Finding
 from airflow_provider_influx_rollup.lint.rules import (
@@ -43,8 +43,15 @@ def own_target(script: Script) -> Iterator[Finding]:
 
 def _is_of_another_measurement(script: Script, bucket: str, before: Chain) -> bool:
     """Whether a write gives its points a measurement that no read of the bucket asks for."""
-    names = [name for stage in before if (name := _measurement_set_by(stage)) is not None]
-    written = {names[-1]} if names else _measurements_kept(before)
+    setter, value = next(
+        ((stage, value) for stage in reversed(before) if (value := _measurement_set_by(stage)) is not None),
+        (None, None),
+    )
+    if setter is None:
+        written = _measurements_kept(before)
+    else:
+        name = string_value(value, setter.scope)
+        written = frozenset() if name is None else frozenset({name})
     if not written:
         return False
     reads = [
@@ -67,10 +74,15 @@ def _measurements_kept(before: Chain) -> frozenset[str]:
     return measurements_asked(before) or frozenset()
 
 
-def _measurement_set_by(stage: Stage) -> str | None:
-    if stage.function != "set" or string_value(stage.arguments.get("key"), stage.scope) != "_measurement":
-        return None
-    return string_value(stage.arguments.get("value"), stage.scope)
+def _measurement_set_by(stage: Stage) -> Node | None:
+    """What a stage gives its points as their measurement; None when it gives none."""
+    if stage.function == "set" and string_value(stage.arguments.get("key"), stage.scope) == "_measurement":
+        return stage.arguments.get("value")
+    record = mapped_record(stage) if stage.function == "map" else None
+    properties = [] if record is None else record.get("properties") or []
+    # {x} is short for {x: x}
+    given = [one.get("value") or one["key"] for one in properties if key_of(one) == "_measurement"]
+    return given[-1] if given else None
 
 
 def columns_gone(script: Script) -> Iterator[Finding]:

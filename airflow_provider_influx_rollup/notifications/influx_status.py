@@ -18,7 +18,8 @@ class InfluxStatusNotifier(StatusNotifier):
 
     Give one as ``on_failure_callback`` and one with ``level="ok"`` as ``on_success_callback``. The second writes only when
     the same window had an alarm before: one recovery message for one alarm, and no status for windows that never failed.
-    Another window's success clears nothing.
+    Another window's success clears nothing. As a callback of a DAG it is about the task that Airflow names, or the DAG when
+    it names none.
 
     :param level: ``crit``, ``warn``, ``info`` or ``ok``
     :param status_bucket: bucket of the statuses
@@ -38,10 +39,14 @@ class InfluxStatusNotifier(StatusNotifier):
         from airflow_provider_influx_rollup.client.driver import drive
         from airflow_provider_influx_rollup.lifecycle.statuses.task_alarm import TaskOfWindow, tell_status
 
-        ti = context["ti"]
-        task = TaskOfWindow(ti.dag_id, ti.task_id, window_text(context), getattr(ti, "map_index", -1))
+        # without a task of its run, as 3.x may call back a DAG
+        ti = context.get("ti")
+        dag_id = str(getattr(ti or context.get("dag"), "dag_id", "unknown"))
+        task_id = str(getattr(ti, "task_id", ""))
+        task = TaskOfWindow(dag_id, task_id, window_text(context), getattr(ti, "map_index", -1))
         if self.level == "ok":
-            message = str(redact(f"{ti.dag_id}.{ti.task_id} is right for {task.window or 'its run'} now"))
+            name = f"{dag_id}.{task_id}" if task_id else dag_id
+            message = str(redact(f"{name} is right for {task.window or 'its run'} now"))
         else:
             message = format_window_failure(context)
         client = InfluxRollupHook(self.influx_conn_id, org=self.org).get_conn()

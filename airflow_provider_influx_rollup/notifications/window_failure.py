@@ -29,7 +29,10 @@ def format_window_failure(context: Mapping[str, Any]) -> str:
     window = "" if failure.window else window_text(context)
     if window:
         lines.insert(2, f"Window: {window}")
-    for name, value in (("Run", getattr(ti, "run_id", None)), ("Log", getattr(ti, "log_url", None))):
+    for name, value in (
+        ("Run", getattr(ti, "run_id", context.get("run_id"))),
+        ("Log", getattr(ti, "log_url", None)),
+    ):
         if value:
             lines.append(f"{name}: {value}")
     return str(redact("\n".join(lines)))[:MAX_CHARACTERS]

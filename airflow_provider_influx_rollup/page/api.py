@@ -239,9 +239,16 @@ ANSWERS: Mapping[str, Callable[[Request, PageServer], dict[str, Any]]] = {
 
 
 def _specs(server: PageServer) -> dict[str, RollupSpec]:
-    from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_pipelines
+    from airflow_provider_influx_rollup.lifecycle.pipeline.registry import read_stored, rollups_in_force
+    from airflow_provider_influx_rollup.steps.ask import ask
+    from airflow_provider_influx_rollup.steps.influx import FindBucket
 
-    return server.drive(load_pipelines(server.ledger_bucket))
+    if server.drive(ask(FindBucket(server.ledger_bucket))) is None:
+        told = f"There is no bucket {server.ledger_bucket!r} for the ledger, or the token may not read it."
+        raise PageError(
+            NOT_FOUND, f"{told} Run a rollup first, or name the ledger in [influx_rollup] ledger_bucket."
+        )
+    return rollups_in_force(server.drive(read_stored(server.ledger_bucket)))
 
 
 def _spec(request: Request, specs: Mapping[str, RollupSpec], server: PageServer) -> RollupSpec:

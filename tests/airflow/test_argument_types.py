@@ -143,6 +143,46 @@ def test_a_task_fails_for_good_when_a_template_renders_to_the_wrong_type(operato
 
 
 @pytest.mark.parametrize(
+    ("operator", "name", "written", "wanted"),
+    [
+        (FluxRollupOperator, "tags", {"site": "{{ params.digits }}"}, {"site": "12"}),
+        (FluxRollupOperator, "tags", {"site": "{{ params.exponent }}"}, {"site": "1e3"}),
+        (FluxRollupOperator, "tags", {"site": ["{{ params.digits }}", "0.5"]}, {"site": ["12", "0.5"]}),
+        (FluxRollupOperator, "tags", {"site": "{{ params.names }}"}, {"site": ["a", "b"]}),
+        (
+            FluxRollupOperator,
+            "tags",
+            {"on": "True", "off": "{{ params.off }}"},
+            {"on": "True", "off": "False"},
+        ),
+        (
+            FluxRollupOperator,
+            "tags",
+            {"a": "{{ params.number }}", "b": "v{{ params.number }}"},
+            {"a": "1.5", "b": "v1.5"},
+        ),
+        (FluxRollupOperator, "fields", ["{{ params.digits }}", "007"], ["12", "007"]),
+        (FluxRollupOperator, "group_by", "{{ params.names }}", ["a", "b"]),
+        (WindowCompleteSensor, "measurement", "{{ params.digits }}", "12"),
+        (DeadmanCheckOperator, "retired", [{"site": "{{ params.digits }}"}], [{"site": "12"}]),
+        (DeadmanCheckOperator, "expected_series", [{"site": "{{ params.digits }}"}], [{"site": "12"}]),
+        (EraseSeriesOperator, "tags", {"customer": "{{ params.digits }}"}, {"customer": "12"}),
+        (EraseSeriesOperator, "confirm", "{{ params.digits }}", "12"),
+        (FluxReconcileOperator, "max_windows", "{{ params.digits }}", 12),
+    ],
+)
+def test_texts_stay_texts_in_a_dag_whose_templates_give_native_objects(
+    operator: type, name: str, written: object, wanted: object
+) -> None:
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    with DAG("native", schedule=None, start_date=start, render_template_as_native_obj=True):
+        task = made(operator, **{name: written})
+    params = {"digits": "12", "exponent": "1e3", "names": ["a", "b"], "off": False, "number": 1.5}
+    task.render_template_fields(make_context(params=params, task=task))
+    assert getattr(task, name) == wanted
+
+
+@pytest.mark.parametrize(
     ("operator", "name", "value", "what"),
     [
         (FluxRollupOperator, "tags", "site=a", "tags is of the type str, in FluxRollupOperator"),

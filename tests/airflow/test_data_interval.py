@@ -77,8 +77,10 @@ def test_conf_wins_over_the_data_interval_when_it_names_start_and_stop() -> None
     assert (interval.start, interval.stop) == (plain(0, 3), plain(1, 3))
 
 
-def test_conf_is_ignored_when_it_names_other_things() -> None:
-    interval = interval_of_run(context_of(run_of(RunType.MANUAL, 4, 5, conf={"site": "a"})))
+# Airflow takes a list from its command line
+@pytest.mark.parametrize("conf", [{"site": "a"}, ["start", "stop"]])
+def test_conf_is_ignored_when_it_names_other_things(conf: Any) -> None:
+    interval = interval_of_run(context_of(run_of(RunType.MANUAL, 4, 5, conf=conf)))
     assert interval.start == plain(4)
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseNotifier
+from airflow.providers.common.compat.sdk import DAG, BaseNotifier
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, mask_secret
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -158,6 +158,22 @@ def test_recovery_is_told_once_and_for_its_own_window_only(client: InfluxClient)
     )
     assert [(row["_check_name"], row["task_id"], row["_type"]) for row in changes] == [
         (f"airflow {dag_id}", "t", "custom")
+    ]
+
+
+def test_status_is_of_the_dag_when_airflow_knows_no_task_of_its_run(client: InfluxClient) -> None:
+    dag_id = f"d_{uuid.uuid4().hex}"
+    # all that 3.x calls a DAG's own callbacks back with when it can tell no task
+    context = {"dag": DAG(dag_id, schedule=None), "run_id": "r", "reason": "timed_out"}
+    InfluxStatusNotifier(influx_conn_id="tele")(dict(context))
+    InfluxStatusNotifier(level="ok", influx_conn_id="tele")(dict(context))
+    rows = client.query(
+        f'from(bucket: "_monitoring") |> range(start: -1h) |> filter(fn: (r) => r.dag_id == "{dag_id}")'
+        ' |> filter(fn: (r) => r._field == "_message") |> group() |> sort(columns: ["_time"])'
+    )
+    assert [(row["_level"], row["_value"]) for row in rows] == [
+        ("crit", f"DAG {dag_id} failed\nWhat: timed_out\nRun: r"),
+        ("ok", f"{dag_id} is right for its run now, after crit"),
     ]
 
 

@@ -79,6 +79,8 @@ def paths(place: Place, spec: RollupSpec) -> dict[str, str]:
         "lateness": ("lateness", {**one, **day}),
         "too many": ("verify", {**one, "from": "2020-01-01", "to": day["to"]}),
         "unknown pipeline": ("window", {**one, "pipeline": "nobody's", "start": day["from"]}),
+        "no ledger": ("pipelines", {"ledger": "no-such"}),
+        "no ledger's grid": ("grid", {"ledger": "no-such"}),
         "no time": ("grid", {**ledger, "from": "yesterday"}),
         "backwards": ("grid", {**ledger, "from": day["to"], "to": day["from"]}),
         "cells": ("grid", {**ledger, "cells": "100000"}),
@@ -200,6 +202,8 @@ def test_the_points_of_a_pipeline_are_told_of_when_they_have_stopped(answer_to: 
     [
         ("too many", 400, "too many to be compared"),
         ("unknown pipeline", 404, "knows no pipeline"),
+        ("no ledger", 404, "no bucket 'no-such'"),
+        ("no ledger's grid", 404, "no bucket 'no-such'"),
         ("no time", 400, "from"),
         ("backwards", 400, "is not before"),
         ("cells", 400, "from 1 to 1000"),

@@ -44,16 +44,6 @@ def silent_series(spec: RollupSpec, now: datetime) -> Steps[dict[str, Any]]:
     }
 
 
-def _fields_read(spec: RollupSpec) -> tuple[str, ...] | None:
-    """The fields that a pipeline reads; rows of the tier below are called by their aggregates."""
-    if spec.source_tier is None or spec.fields is None:
-        return spec.fields
-    parts = sorted({part for name in spec.rules().all_names() for part in find_merge(name).needs[0]})
-    # a list that begins with ! takes away from all fields
-    globs = ("*", *spec.fields) if spec.fields[0].startswith("!") else spec.fields
-    return tuple(f"{glob}_{part}" for glob in globs for part in parts)
-
-
 def silent_since(spec: RollupSpec, now: datetime) -> datetime:
     """The start of the windows without a point after which a series counts as silent."""
     grid = spec.grid.grid()
@@ -61,6 +51,21 @@ def silent_since(spec: RollupSpec, now: datetime) -> datetime:
     for _ in range(WINDOWS):
         start = grid.floor(start - MICROSECOND)
     return start
+
+
+def _fields_read(spec: RollupSpec) -> tuple[str, ...] | None:
+    """The fields of the source that a rollup reads, those that decide last at the end; None takes all."""
+    # of the rules the first one decides
+    rules = [(glob, bool(names)) for glob, names in reversed(spec.rules().rules)]
+    if spec.source_tier is not None:
+        # rows of the tier below are called by their aggregates
+        parts = sorted({part for name in spec.rules().all_names() for part in find_merge(name).needs[0]})
+        rules = [(f"{glob}_{part}", is_taken) for glob, is_taken in rules for part in parts]
+    while rules and not rules[0][1]:
+        del rules[0]
+    if ("*", True) in rules and all(is_taken for _, is_taken in rules):
+        return None
+    return tuple(glob if is_taken else f"!{glob}" for glob, is_taken in rules)
 
 
 def _tags(series: Series) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ LOOKBACK = timedelta(days=90)
 class TaskOfWindow:
     """A task's run for one window.
 
+    :param task_id: empty when it is the run of the DAG as a whole
     :param window: as text; empty when the run has none
     """
 

@@ -200,6 +200,14 @@ def test_a_cron_whose_times_end_whole_hours_is_an_every(cron: str, start: str, f
         ("filter(fn: (r) => r._measurement == \"m\") |> aggregateWindow(every: 1h, fn: mean)", ["reads-own-target"]),
         ("filter(fn: (r) => r._measurement =~ /n/) |> aggregateWindow(every: 1h, fn: mean)", ["reads-own-target"]),
         ("filter(fn: (r) => r._measurement == \"n\") |> map(fn: (r) => ({r with _measurement: \"m\"}))", ["reads-own-target"]),
+        ("map(fn: (r) => ({r with _measurement: \"n\"}))", []),
+        ("map(fn: (r) => ({r with \"_measurement\": \"n\" + \"2\", x: 1})) |> limit(n: 1)", []),
+        ("map(fn: (r) => { return {r with _measurement: \"n\"} })", []),
+        ("map(fn: (r) => ({r with _measurement: r.kind}))", ["reads-own-target"]),
+        ("map(fn: (r) => ({r with x: \"n\"}))", ["reads-own-target"]),
+        ("set(key: \"_measurement\", value: \"n\") |> map(fn: (r) => ({r with x: 1}))", []),
+        ("set(key: \"_measurement\", value: \"n\") |> map(fn: (r) => ({r with _measurement: \"m\"}))", ["reads-own-target"]),
+        ("set(key: \"_measurement\", value: \"n\") |> map(fn: (r) => ({r with _measurement: r.kind}))", ["reads-own-target"]),
     ],
 )  # fmt: skip
 def test_a_write_is_of_the_measurement_that_its_pipeline_reads(written: str, found: list[str]) -> None:
