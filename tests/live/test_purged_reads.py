@@ -114,7 +114,6 @@ def test_purged_points_before_the_window_are_told_however_a_script_says_what_it_
     scene: ArchiveScene, read: str
 ) -> None:
     script = f"{read.replace('RANGE', 'start: -2h')} {OF_M} |> sum()"
-    assert run(scene, script) == (PURGED + KEPT, [])
     purge_all(scene)
     read_span = Interval(WINDOW.start, NEXT.stop)
     value, (note,) = run(scene, script)
@@ -185,3 +184,23 @@ def test_points_that_are_purged_while_the_script_runs_are_told(scene: ArchiveSce
     )
     assert (value, notes) == (KEPT, [])
     assert [one for one in told if f"as in {WINDOW}" in one]
+
+
+def test_window_that_was_committed_before_the_purge_stays_as_it_is(scene: ArchiveScene) -> None:
+    both = f'from(bucket: "{{name}}") |> range(start: -2h) {OF_M} |> sum()'
+    assert run(scene, both) == (PURGED + KEPT, [])
+    purge_all(scene)
+    with pytest.raises(WindowFrozen) as caught:
+        run(scene, both)
+    assert "committed before the purge" in caught.value.what
+    (row,) = scene.client.query(
+        f'from(bucket: "{scene.ledger}") |> range(start: 0) |> filter(fn: (r) => r._measurement == "out")'
+    )
+    assert row["_value"] == PURGED + KEPT
+
+
+def test_window_that_was_committed_after_the_purge_is_committed_again(scene: ArchiveScene) -> None:
+    purge_all(scene)
+    for _ in range(2):
+        value, notes = run(scene, f'from(bucket: "{{name}}") |> range(start: -2h) {OF_M} |> sum()')
+        assert (value, len(notes)) == (KEPT, 1)

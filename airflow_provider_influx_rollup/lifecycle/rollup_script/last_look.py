@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.exceptions import SourceChanging, WindowFroz
 from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
 from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import read_marks
@@ -20,18 +21,22 @@ from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
+NOTHING: Mapping[Interval, Receipt] = {}
 FIX = "restore the points from the archive first; what was rolled up before the purge stays as it is"
 
 
-def require_not_purged(reading: ScriptReads, windows: Sequence[Interval]) -> Steps[ScriptReads]:
-    """Refuse windows whose points were purged.
+def require_not_purged(
+    reading: ScriptReads, windows: Sequence[Interval], before: Mapping[Interval, Receipt]
+) -> Steps[ScriptReads]:
+    """Refuse windows whose points were purged, and those that were committed from points beside them that were purged since.
 
     :param windows: in ascending order
+    :param before: their receipts
     :return: with what is to be told
     :raises WindowFrozen: when a measurement that was purged may be what the script reads
     """
     starts = yield from ask(_marks_of(reading, windows))
-    return replace(reading, told=tuple((yield from _read_beside(reading, windows, starts))))
+    return replace(reading, told=tuple((yield from _read_beside(reading, windows, starts, before))))
 
 
 def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBook) -> Steps[ReceiptBook]:
@@ -63,12 +68,16 @@ def _span_of(reading: ScriptReads, windows: Sequence[Interval]) -> Interval:
 
 
 def _read_beside(
-    reading: ScriptReads, windows: Sequence[Interval], starts: Collection[datetime]
+    reading: ScriptReads,
+    windows: Sequence[Interval],
+    starts: Collection[datetime],
+    before: Mapping[Interval, Receipt] = NOTHING,
 ) -> Steps[list[ReadBeside]]:
     """Refuse windows that were purged, and find what is read of other purged ones.
 
+    :param before: receipts of windows that must not become poorer
     :return: one for each measurement: the first window for which purged points are read
-    :raises WindowFrozen: when a window was purged itself
+    :raises WindowFrozen: when a window was purged itself, or would become poorer
     """
     if not reading.reads_buckets:
         return []
@@ -79,6 +88,7 @@ def _read_beside(
     if purged:
         error = purged[min(purged)]
         raise WindowFrozen(error.what, window=error.window, written=error.written, fix=FIX)
+    _require_no_poorer(reading, names, marks, before)
     beside: dict[tuple[str, str], ReadBeside] = {}
     for mark in marks:
         one = (
@@ -87,6 +97,24 @@ def _read_beside(
         if one is not None:
             beside[one.points] = one
     return list(beside.values())
+
+
+def _require_no_poorer(
+    reading: ScriptReads,
+    names: Mapping[PurgeMark, str],
+    marks: Sequence[PurgeMark],
+    before: Mapping[Interval, Receipt],
+) -> None:
+    """Refuse windows that were committed before points were purged which the script reads for them."""
+    for window, receipt in before.items():
+        for mark in marks if receipt.is_committed else ():
+            if mark.compared_at < receipt.written_at:
+                # it was committed from what the purge had left
+                continue
+            one = reading.beside(mark, names[mark], [window])
+            if one is not None:
+                what = f"it was committed before the purge of points that the script reads for it: {mark.text()}; the script reads {one.span}"
+                raise WindowFrozen(what, window=window, written="nothing", fix=FIX)
 
 
 def _start(named: tuple[PurgeMark, str]) -> datetime:

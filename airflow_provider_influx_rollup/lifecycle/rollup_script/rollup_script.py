@@ -252,8 +252,8 @@ def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptP
     reads = ScriptReads.of(spec.ledger_bucket, facts, spec.script, spec.params)
     book = _new_book(run, facts, grid_spec)
     if ledger is not None:
-        reads = yield from require_not_purged(reads, windows)
         book = replace(book, previous=(yield from receipts_of(book.ledger_bucket, book.pipeline, windows)))
+        reads = yield from require_not_purged(reads, windows, book.previous)
     window_period = Duration.of(grid_spec.every) if grid_spec else None
     notes = [one.note for one in reads.told]
     notes += [*unread_notes(facts.results), *cut_notes(facts.cuts, windows, window_period)]
