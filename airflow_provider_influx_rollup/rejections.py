@@ -30,7 +30,7 @@ _COLUMNS_OF_ONE_NAME = re.compile(
 )
 # what the server says of another one that a script asks, such as by to(host:)
 _OTHER_AWAY = re.compile(
-    r'"https?://[^"]*": (?:(?:dial|read|write) tcp |EOF|unexpected EOF|.*Client\.Timeout exceeded)'
+    r'"https?://[^"]*": (?:(?:dial|read|write) tcp[ :]|EOF|unexpected EOF|.*Client\.Timeout exceeded)'
 )
 # first match wins
 _CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (

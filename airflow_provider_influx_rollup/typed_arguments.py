@@ -178,7 +178,10 @@ class TypedArguments:
 
     def _is_text(self, name: str) -> bool:
         kind = self.own_kinds.get(name) or KINDS.get(name)
-        return name in MORE_TEXTS if kind is None else kind.is_text
+        if kind is not None:
+            return kind.is_text
+        # a dict of series is a script with its values
+        return name in MORE_TEXTS and not isinstance(getattr(self, name, None), Mapping)
 
     def _render(self, template: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
         """Airflow's own. A DAG of native objects would make a number of the text 12, which equals no tag: here it stays a text."""

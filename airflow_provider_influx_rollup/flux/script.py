@@ -283,12 +283,18 @@ def _task_option(body: Sequence[Node], scope: Scope) -> TaskOption | None:
             raise ConfigurationError(what, fix='write option task = {name: "...", every: 1h}')
         values = {key_of(item): item["value"] for item in record["properties"]}
         return TaskOption(
-            name=string_value(values.get("name"), scope),
+            name=_literal_text(values.get("name"), scope),
             every=_duration(values.get("every"), scope),
-            cron=string_value(values.get("cron"), scope),
+            cron=_literal_text(values.get("cron"), scope),
             offset=_duration(values.get("offset"), scope),
         )
     return None
+
+
+def _literal_text(node: Node | None, scope: Scope) -> str | None:
+    """Return the text of a literal; pipelines are called by it, so that one which is put together names none."""
+    found = resolved(node, scope)
+    return str(found["value"]) if found is not None and found["type"] == "StringLiteral" else None
 
 
 def _duration(node: Node | None, scope: Scope) -> Duration | None:

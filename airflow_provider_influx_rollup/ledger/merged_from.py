@@ -38,15 +38,15 @@ class LowerWindows:
     def are_those_of(self, window: Interval, merged_from: str | None, written_at: datetime) -> bool:
         """Whether a window of the tier above holds what they hold now.
 
-        So does one whose receipt does not tell, as those of earlier versions, until one of these is committed after it.
+        So does one whose receipt does not tell, until one of these is committed after it.
 
-        :param merged_from: of its receipt; None in those of earlier versions, empty where it is not known
+        :param merged_from: of its receipt; None in those of earlier versions, empty where it was not known
         :param written_at: of its receipt
         """
-        if merged_from is None:
+        if not merged_from:
             written_ns = to_ns(written_at)
             return all(self.committed_ns[index] <= written_ns for index in self._inside(window))
-        return merged_from in ("", self.hash_of(window))
+        return merged_from == self.hash_of(window)
 
     def _inside(self, window: Interval) -> range:
         return range(bisect_left(self.starts, window.start_ns), bisect_left(self.starts, window.stop_ns))

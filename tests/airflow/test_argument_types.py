@@ -166,6 +166,12 @@ def test_a_task_fails_for_good_when_a_template_renders_to_the_wrong_type(operato
         (WindowCompleteSensor, "measurement", "{{ params.digits }}", "12"),
         (DeadmanCheckOperator, "retired", [{"site": "{{ params.digits }}"}], [{"site": "12"}]),
         (DeadmanCheckOperator, "expected_series", [{"site": "{{ params.digits }}"}], [{"site": "12"}]),
+        (
+            DeadmanCheckOperator,
+            "expected_series",
+            {"flux": "x", "params": {"least": "{{ params.number }}"}},
+            {"flux": "x", "params": {"least": 1.5}},
+        ),
         (EraseSeriesOperator, "tags", {"customer": "{{ params.digits }}"}, {"customer": "12"}),
         (EraseSeriesOperator, "confirm", "{{ params.digits }}", "12"),
         (FluxReconcileOperator, "max_windows", "{{ params.digits }}", 12),

@@ -85,14 +85,14 @@ class Tiers:
     def states(self, spec: RollupSpec, span: Interval = BOTH) -> list[str]:
         return [one.state.value for one in self.covered(spec, span)]
 
-    def as_before(self) -> None:
+    def as_before(self, span: Interval = BOTH) -> None:
         """Leave receipts of the days as a version wrote them that did not know what they were merged from."""
         ledger = f"{self.name}_ledger"
         receipts = self.client.query(
             f'from(bucket: "{ledger}") |> range(start: 0) |> filter(fn: (r) => r._measurement == "window_receipt" and '
             'r.pipeline == "days" and r._field != "merged_from")'
         )
-        self.client.delete(ledger, BOTH, 'pipeline="days" AND _measurement="window_receipt"')
+        self.client.delete(ledger, span, 'pipeline="days" AND _measurement="window_receipt"')
         tags = {"pipeline": "days", "stage": "rollup"}
         self.client.write_lines(
             ledger,
@@ -211,6 +211,20 @@ def test_day_of_an_earlier_version_counts_again_when_a_reconcile_finds_it_right(
     assert tiers.states(tiers.days) == ["committed", "committed"]
     assert sweep(tiers.client, tiers.days, BOTH)["dirty"] == []
     tiers.require_right("a", "b")
+
+
+@pytest.mark.parametrize("source_tier", ["hours", "auto"])
+def test_day_of_an_earlier_version_counts_again_when_it_has_no_points(tiers: Tiers, source_tier: str) -> None:
+    days = replace(tiers.days, source_tier=source_tier)
+    empty = Interval(DAYS[1].stop, DAYS[1].stop + timedelta(days=1))
+    tiers.roll(tiers.hours, empty)
+    tiers.roll(days, empty)
+    tiers.as_before(Interval(BOTH.start, empty.stop))
+    tiers.roll(tiers.hours, empty)
+    assert tiers.states(days, empty) == ["stale_spec"]
+    assert [one["reasons"] for one in sweep(tiers.client, days, empty)["dirty"]] == [["old receipt"]]
+    assert tiers.states(days, empty) == ["committed"]
+    assert sweep(tiers.client, days, empty)["dirty"] == []
 
 
 def test_days_are_rolled_up_again_when_the_hours_are_of_other_tags(tiers: Tiers) -> None:

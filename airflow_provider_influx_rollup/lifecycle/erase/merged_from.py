@@ -57,4 +57,5 @@ def merged_from_now(
 def _merged_from(receipt: Receipt, before: LowerWindows, now: LowerWindows) -> str | None:
     if receipt.merged_from and receipt.merged_from == before.hash_of(receipt.window):
         return now.hash_of(receipt.window)
+    # where an earlier try has replaced checksums, a right day may be asked for once too often, and no wrong one is hidden
     return receipt.merged_from

@@ -83,7 +83,8 @@ def look_at_windows(
             purged=_purged(marks, spec),
             archived=_archived(*archives, spec, source),
             source=source,
-            has_target=buckets[spec.target_bucket] is not None,
+            # a token of the ledger alone sees neither bucket
+            has_target=source is None or buckets[spec.target_bucket] is not None,
         )
         found.append(judged(spec, windows[name], known, now))
     return found

@@ -200,4 +200,6 @@ def _write_rows(findings: Findings, book: ReceiptBook, windows: Codes) -> Steps[
 
 def _job_of(job: RollupBlock, chosen: Sequence[int]) -> RollupBlock:
     windows = tuple(job.windows[index] for index in chosen)
-    return job_of(job.spec, windows, Selection(job.columns, ()), job.ownership)
+    return replace(
+        job_of(job.spec, windows, Selection(job.columns, ()), job.ownership), found_below=job.found_below
+    )

@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason, r
 from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
 from airflow_provider_influx_rollup.lifecycle.reconcile.repair import Repaired, repair_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
-from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of
+from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
@@ -99,7 +99,7 @@ class Sweep:
             self.seen += len(block)
 
     def _job(self, windows: Block) -> RollupBlock:
-        return job_of(self.run.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)
+        return self.plan.job(windows)
 
     def _do(self, block: Block) -> Steps[None]:
         changes = {

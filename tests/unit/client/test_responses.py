@@ -84,6 +84,12 @@ ANSWERS = [
     ),
     (
         QUERY,
+        500,
+        'runtime error @1:2-3:4: filter: failed to evaluate filter function: Post "http://far:8086/api/v2/query": dial tcp: lookup far: no such host',
+        errors.InfluxUnavailable,
+    ),
+    (
+        QUERY,
         None,
         'Post "http://far:8086/api/v2/write": read tcp 10.0.0.1:9: read: connection reset by peer',
         errors.InfluxUnavailable,

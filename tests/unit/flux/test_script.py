@@ -84,6 +84,13 @@ def test_options_and_names_are_listed_when_a_script_sets_them() -> None:
     assert found.ranges == (ReadRange("fixed", "now", 6),)
 
 
+@pytest.mark.parametrize(("name", "expected"), [('"hourly"', "hourly"), ('"hour" + "ly"', None)])
+def test_a_script_is_called_by_a_literal_alone(name: str, expected: str | None) -> None:
+    found = script_facts(parse_flux(f"option task = {{name: {name}, every: 1h}}")).task
+    assert found is not None
+    assert found.name == expected
+
+
 def test_an_unbounded_read_is_found_when_another_one_is_bounded() -> None:
     found = facts("unbounded")
     assert found.unbounded_reads == ("a",)

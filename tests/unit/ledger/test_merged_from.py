@@ -36,12 +36,11 @@ def test_hash_is_the_same_just_when_the_windows_inside_are(
     assert lower(one).are_those_of(DAY, lower(other).hash_of(DAY), EARLIER) == are_same
 
 
-def test_window_is_taken_as_it_is_when_its_receipt_says_that_it_is_not_known() -> None:
-    assert lower({0: "00"}).are_those_of(DAY, "", EARLIER)
-
-
+@pytest.mark.parametrize("merged_from", [None, ""])
 @pytest.mark.parametrize("hour", [-1, 0, 23, 24])
-def test_window_of_an_earlier_version_counts_until_one_in_it_is_committed_later(hour: int) -> None:
+def test_window_that_does_not_tell_counts_until_one_in_it_is_committed_later(
+    hour: int, merged_from: str | None
+) -> None:
     some = lower({hour: "00"})
-    assert some.are_those_of(DAY, None, COMMITTED)
-    assert some.are_those_of(DAY, None, EARLIER) == (not 0 <= hour < 24)
+    assert some.are_those_of(DAY, merged_from, COMMITTED)
+    assert some.are_those_of(DAY, merged_from, EARLIER) == (not 0 <= hour < 24)
