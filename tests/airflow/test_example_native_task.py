@@ -47,7 +47,7 @@ def test_an_hour_of_the_past_is_run_by_influxdb_and_again(
         for one in devices
     ]
     connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
-    with place.buckets_made_meanwhile_deleted():
+    with place.buckets_made_meanwhile_deleted(), place.tasks_deleted():
         place.fresh_buckets("raw_telemetry")
         for _ in place.write("raw_telemetry", iter(lines)):
             pass
