@@ -45,15 +45,15 @@ TIER_MUTANTS = (
     Mutant(
         "says nothing of the hours below when series are erased from both",
         "lifecycle/erase/merged_from.py",
-        "        return now.hash_of(receipt.window)\n    return receipt.merged_from",
-        '        return ""\n    return receipt.merged_from',
+        "        return now.hash_of(receipt.window)\n    #",
+        '        return ""\n    #',
         only=("erased tiers",),
     ),
     Mutant(
         "takes a day for one of its hours that was none before series were erased",
         "lifecycle/erase/merged_from.py",
-        "        return now.hash_of(receipt.window)\n    return receipt.merged_from",
-        "        pass\n    return now.hash_of(receipt.window)",
+        "no wrong one is hidden\n    return receipt.merged_from",
+        "no wrong one is hidden\n    return now.hash_of(receipt.window)",
         only=("erased tiers",),
     ),
 )
