@@ -17,7 +17,17 @@ BUCKET = "lake"
 # ends with the process that began it
 SERVER = """
 import sys
+from threading import Lock
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import ThreadedMotoServer
+answer, lock = DomainDispatcherApplication.__call__, Lock()
+def answer_one_by_one(app, environ, start):
+    # S3 looks and puts at once; this server looks first, and then another writer may put too
+    if "HTTP_IF_NONE_MATCH" not in environ:
+        return answer(app, environ, start)
+    with lock:
+        return answer(app, environ, start)
+DomainDispatcherApplication.__call__ = answer_one_by_one
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 print("http://%s:%s" % server.get_host_and_port(), flush=True)
