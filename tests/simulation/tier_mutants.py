@@ -43,13 +43,6 @@ TIER_MUTANTS = (
         "does not wait for the tier below", ROLLUP + "tier_waiting.py", "    if not late:", "    if True:"
     ),
     Mutant(
-        "says nothing of the hours below when series are erased from both",
-        "lifecycle/erase/merged_from.py",
-        "        return now.hash_of(receipt.window)\n    #",
-        '        return ""\n    #',
-        only=("erased tiers",),
-    ),
-    Mutant(
         "takes a day for one of its hours that was none before series were erased",
         "lifecycle/erase/merged_from.py",
         "no wrong one is hidden\n    return receipt.merged_from",
