@@ -54,7 +54,7 @@ _CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
         InfluxUnavailable,
     ),
     (_OTHER_AWAY, InfluxUnavailable),
-    # a script's own doing, said with status 500
+    # mistakes of the script that the server answers with status 500
     (
         re.compile(r"runtime error .*(?:must have non-empty names|failed to evaluate \w+ function)"),
         QueryFailed,

@@ -28,7 +28,7 @@ Script = tuple[str, Mapping[str, Any]]
 
 
 class _FunctionOfFlux(DecoratedOperator):
-    """Calls the function when the task runs, and keeps what it returns in ``flux``, and in ``params_flux`` beside what stands there."""
+    """Calls the function when the task runs, and keeps its script in ``flux`` and its values in ``params_flux``."""
 
     custom_operator_name = "@task.flux"
     overwrite_rtif_after_execution = True
@@ -68,7 +68,7 @@ class _FunctionOfFlux(DecoratedOperator):
         returned = self.python_callable(*self.op_args, **kwargs)
         with failing_by_permanence():
             self.flux, values = read_script(returned)
-        # those of the decorator, which the function may answer with others
+        # where both give a value, that of the function counts
         self.params_flux = {**(self.params_flux or {}), **values}
         return super().execute(context)
 
@@ -123,7 +123,7 @@ def flux_task(
     ``v.timeRangeStart``, ``v.timeRangeStop``, ``v.windowPeriod``, ``params.<name>`` and ``now()`` are bound as
     values for the window of the run. With ``target_bucket`` the script is a rollup: the parameters are those
     of ``FluxRollupOperator``. Without, it is a query, whose row count and first rows are returned. Values of
-    ``params_flux`` are bound too; one that the function returns goes before.
+    ``params_flux`` are bound too; where the function returns one of the same name, that one counts.
 
     :param python_callable: the function
     :param target_bucket: where a rollup writes

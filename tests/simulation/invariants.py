@@ -25,7 +25,7 @@ from tests.simulation.pipelines import ERASED, SPAN, TIERS, Pipeline
 from tests.simulation.plain_rows import Rows, rows_of
 from tests.simulation.runs import Run
 from tests.simulation.script_runs import scripted_at_rest
-from tests.simulation.tier_rest import tiers_at_rest
+from tests.simulation.tier_rest import merged, tiers_at_rest
 from tests.simulation.validate_runs import validated_at_rest
 from tests.simulation.watch_runs import watched_at_rest
 from tests.simulation.world import World
@@ -96,14 +96,8 @@ def _merged_states(world: World, pipeline: Pipeline) -> list[Rows]:
     start = nanoseconds(SPAN.start)
     found = []
     for states in itertools.product(*(_states(world, below, window, 0) for window in below.windows)):
-        merged: Rows = {}
-        for (tags, name, _), value in itertools.chain.from_iterable(state.items() for state in states):
-            key = tags, name, start
-            if key not in merged:
-                merged[key] = value
-            else:
-                merged[key] = max(merged[key], value) if name.endswith("max") else merged[key] + value
-        found.append(merged)
+        hours = {key: value for state in states for key, value in state.items()}
+        found.append(merged(hours, start))
     return found
 
 

@@ -54,8 +54,8 @@ def silent_since(spec: RollupSpec, now: datetime) -> datetime:
 
 
 def _fields_read(spec: RollupSpec) -> tuple[str, ...] | None:
-    """The fields of the source that a rollup reads, those that decide last at the end; None takes all."""
-    # of the rules the first one decides
+    """Globs of the fields that a rollup reads, of which the last match decides; None takes all fields."""
+    # of a pipeline's rules the first match decides
     rules = [(glob, bool(names)) for glob, names in reversed(spec.rules().rules)]
     if spec.source_tier is not None:
         # rows of the tier below are called by their aggregates

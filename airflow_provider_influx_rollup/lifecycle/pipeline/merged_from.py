@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 CHANGED_BELOW = "the tier below was committed with other rows since"
-#: of a window that an earlier version committed
+#: of a window whose receipt does not say what it was merged from
 REPEATED_BELOW = "the tier below was committed again since, perhaps with other rows"
 
 

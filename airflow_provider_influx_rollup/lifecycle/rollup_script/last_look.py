@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import clai
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import read_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import ReadBeside, ScriptReads
+from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import PurgedRead, ScriptReads
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -28,7 +28,7 @@ FIX = "restore the points from the archive first; what was rolled up before the 
 def require_not_purged(
     reading: ScriptReads, windows: Sequence[Interval], before: Mapping[Interval, Receipt]
 ) -> Steps[ScriptReads]:
-    """Refuse windows whose points were purged, and those that were committed from points beside them that were purged since.
+    """Refuse windows whose points were purged, and those that were committed from points outside them that were purged since.
 
     :param windows: in ascending order
     :param before: their receipts
@@ -36,7 +36,7 @@ def require_not_purged(
     :raises WindowFrozen: when a measurement that was purged may be what the script reads
     """
     starts = yield from ask(_marks_of(reading, windows))
-    return replace(reading, told=tuple((yield from _read_beside(reading, windows, starts, before))))
+    return replace(reading, told=tuple((yield from _purged_reads(reading, windows, starts, before))))
 
 
 def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBook) -> Steps[ReceiptBook]:
@@ -50,7 +50,7 @@ def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBo
     """
     starts, claims = yield from ask(together(_marks_of(reading, windows), claims_of(book, windows)))
     told = {one.points for one in reading.told}
-    for one in (yield from _read_beside(reading, windows, starts)):
+    for one in (yield from _purged_reads(reading, windows, starts)):
         if one.points not in told:
             yield from ask(Report(one.note, level="warning"))
     if overtaken(book, windows, claims):
@@ -67,12 +67,12 @@ def _span_of(reading: ScriptReads, windows: Sequence[Interval]) -> Interval:
     return Interval.spanning([reading.span_of(window) for window in windows])
 
 
-def _read_beside(
+def _purged_reads(
     reading: ScriptReads,
     windows: Sequence[Interval],
     starts: Collection[datetime],
     before: Mapping[Interval, Receipt] = NOTHING,
-) -> Steps[list[ReadBeside]]:
+) -> Steps[list[PurgedRead]]:
     """Refuse windows that were purged, and find what is read of other purged ones.
 
     :param before: receipts of windows that must not become poorer
@@ -89,14 +89,13 @@ def _read_beside(
         error = purged[min(purged)]
         raise WindowFrozen(error.what, window=error.window, written=error.written, fix=FIX)
     _require_no_poorer(reading, names, marks, before)
-    beside: dict[tuple[str, str], ReadBeside] = {}
+    reads: dict[tuple[str, str], PurgedRead] = {}
     for mark in marks:
-        one = (
-            None if (names[mark], mark.measurement) in beside else reading.beside(mark, names[mark], windows)
-        )
-        if one is not None:
-            beside[one.points] = one
-    return list(beside.values())
+        if (names[mark], mark.measurement) not in reads:
+            one = reading.purged_read(mark, names[mark], windows)
+            if one is not None:
+                reads[one.points] = one
+    return list(reads.values())
 
 
 def _require_no_poorer(
@@ -111,9 +110,9 @@ def _require_no_poorer(
             if mark.compared_at < receipt.written_at:
                 # it was committed from what the purge had left
                 continue
-            one = reading.beside(mark, names[mark], [window])
+            one = reading.purged_read(mark, names[mark], [window])
             if one is not None:
-                what = f"it was committed before the purge of points that the script reads for it: {mark.text()}; the script reads {one.span}"
+                what = f"the window was committed before the purge of points that the script reads for it: {mark.text()}; the script reads {one.span}"
                 raise WindowFrozen(what, window=window, written="nothing", fix=FIX)
 
 

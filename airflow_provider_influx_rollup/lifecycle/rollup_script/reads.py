@@ -18,7 +18,7 @@ _OPEN_MEASUREMENT = re.compile(r"""_measurement"?\]?\s*(?:=~|!~|!=)""")
 
 
 @dataclass(frozen=True, slots=True)
-class ReadBeside:
+class PurgedRead:
     """A window for which a script reads purged points that are not the window's.
 
     :param mark: the first that it reaches
@@ -51,13 +51,13 @@ class ScriptReads:
 
     :param facts: what its syntax tree says
     :param text: the script, and the values of its parameters
-    :param told: purged points beside the windows, of which people have been told
+    :param told: purged points outside the windows, of which people have been told
     """
 
     ledger_bucket: str
     facts: ScriptFacts
     text: str
-    told: tuple[ReadBeside, ...] = ()
+    told: tuple[PurgedRead, ...] = ()
 
     @classmethod
     def of(cls, ledger_bucket: str, facts: ScriptFacts, script: str, params: Any) -> ScriptReads:
@@ -74,7 +74,9 @@ class ScriptReads:
         found = (read.interval(window) for read in self.facts.reads)
         return Interval.spanning([window, *(one for one in found if one is not None)])
 
-    def beside(self, mark: PurgeMark, present_name: str, windows: Sequence[Interval]) -> ReadBeside | None:
+    def purged_read(
+        self, mark: PurgeMark, present_name: str, windows: Sequence[Interval]
+    ) -> PurgedRead | None:
         """The first window for which one of its chains reaches points that were purged.
 
         :param mark: one that it may need
@@ -90,7 +92,7 @@ class ScriptReads:
             spans = [read.interval(window) for read in reads]
             reached = [span for span in spans if span is not None and span.overlaps(mark.window)]
             if reached:
-                return ReadBeside(window, mark, present_name, Interval.spanning(reached))
+                return PurgedRead(window, mark, present_name, Interval.spanning(reached))
         return None
 
     def may_need(self, mark: PurgeMark, present_name: str) -> bool:
