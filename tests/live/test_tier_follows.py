@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
+from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowCoverage, WindowState, coverage
 from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
@@ -102,6 +103,15 @@ class Tiers:
             ],
         )
 
+    def reasons(self, spec: RollupSpec, interval: Interval) -> list[str]:
+        """Why the windows were rolled up last, as the ledger says."""
+        receipts = drive(
+            receipts_of(spec.ledger_bucket, spec.pipeline_name, spec.grid.grid().windows(interval)),
+            self.client,
+            print,
+        )
+        return [receipt.reason for receipt in receipts.values()]
+
     def require_right(self, *sites: str) -> None:
         """The days hold the number of the points that were written."""
         rows = self.client.query(
@@ -131,6 +141,7 @@ def test_day_is_healed_when_an_hour_of_it_was_committed_with_other_rows_since(ti
     tiers.write("a", START + timedelta(hours=12, minutes=40))
     tiers.roll(tiers.hours, NOON)
     assert tiers.roll(tiers.days, DAYS[1], heal="5d")["healed"] == 1
+    assert tiers.reasons(tiers.days, DAYS[0]) == ["heal: the tier below was committed since"]
     tiers.require_right("a", "b")
     assert tiers.roll(tiers.days, DAYS[1], heal="5d")["healed"] == 0
 

@@ -39,7 +39,8 @@ def completed_before(run: RollupRun, interval: Interval) -> Steps[Interval | Non
         return None
     whole = f"{int((stop - start).total_seconds())}s"
     wider = replace(run, options=replace(run.options, heal=whole))
-    missing = (yield from plan_healing(wider, Interval(stop, interval.stop))).missing
+    planned = yield from plan_healing(wider, Interval(stop, interval.stop))
+    missing = planned.missing
     if not missing:
         return None
     source = yield from ask(FindBucket(spec.source_bucket))
@@ -50,5 +51,5 @@ def completed_before(run: RollupRun, interval: Interval) -> Steps[Interval | Non
     ready = [one for one in missing if one not in waiting and (edge is None or one.start >= edge)]
     if not ready:
         return None
-    healing = yield from heal_windows(run, HealResult(ready[-1:], ready[-1:]))
+    healing = yield from heal_windows(run, HealResult(ready[-1:], ready[-1:], planned.committed))
     return ready[-1] if healing.healed else None

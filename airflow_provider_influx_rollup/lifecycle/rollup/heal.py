@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -35,7 +35,8 @@ from airflow_provider_influx_rollup.windows.runs import stretches
 MAX_TOLD = 20
 # the first whole one that InfluxDB can store
 FIRST_YEAR = 1678
-REASON = "heal: the window was not committed"
+NOT_COMMITTED = "the window was not committed"
+TIER_CHANGED = "the tier below was committed since"
 
 
 @dataclass(slots=True)
@@ -44,14 +45,24 @@ class HealResult:
 
     :param windows: all windows of the lookback, in order
     :param missing: those to roll up
+    :param committed: those that are; one of them is missing when the tier below was committed since
     :param healed: how many were rolled up and are COMMITTED now
     :param left: those that are not COMMITTED, with the reason
     """
 
     windows: Sequence[Interval] = ()
     missing: Sequence[Interval] = ()
+    committed: Set[Interval] = frozenset()
     healed: int = 0
     left: dict[Interval, str] = field(default_factory=dict)
+
+    def stretches(self) -> list[tuple[str, tuple[Interval, ...]]]:
+        """The missing windows as runs of neighbours, each with the reason why it is rolled up."""
+        anew = [window for window in self.missing if window in self.committed]
+        never = [window for window in self.missing if window not in self.committed]
+        reasons = ((NOT_COMMITTED, never), (TIER_CHANGED, anew))
+        found = [(why, some) for why, missing in reasons for some in stretches(self.windows, missing)]
+        return sorted(found, key=lambda one: one[1][0])
 
     def left_as_json(self) -> list[dict[str, Any]]:
         """Runs of neighbours that were left, the first ones."""
@@ -85,17 +96,12 @@ def heal_windows(run: RollupRun, healing: HealResult) -> Steps[HealResult]:
 
     :raises InfluxRollupError: what the run's own windows would meet too, such as a server that is away
     """
-    missing = healing.missing
-    if missing:
-        yield from ask(Report(f"Healing {len(missing)} windows from {missing[0]} on that are not committed"))
-    gentle = replace(
-        run,
-        info=replace(run.info, reason=REASON),
-        options=replace(run.options, force=False, on_window_error=FAIL_AT_END),
-    )
-    for some in stretches(healing.windows, missing):
+    gentle = replace(run.options, force=False, on_window_error=FAIL_AT_END)
+    for why, some in healing.stretches():
+        yield from ask(Report(f"Healing {len(some)} windows from {some[0]} on: {why}"))
+        healer = replace(run, info=replace(run.info, reason=f"heal: {why}"), options=gentle)
         try:
-            outcome = yield from roll_up_windows(gentle, some)
+            outcome = yield from roll_up_windows(healer, some)
         except InfluxRollupError as error:
             if not is_of_windows(error):
                 raise
@@ -130,7 +136,14 @@ def plan_healing(run: RollupRun, interval: Interval) -> Steps[HealResult]:
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
         lower = yield from read_lower_windows(spec, windows, stored)
     spec_hash = spec.spec_hash()
-    undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash, lower)]
+    committed = {
+        window
+        for window, receipt in receipts.items()
+        if receipt.is_committed and receipt.spec_hash == spec_hash
+    }
+    undone = [
+        window for window in windows if window not in committed or not _is_current(receipts[window], lower)
+    ]
     left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run.info, now))}
     # these would take the places of windows that can be healed, in each run again
     left |= {window: f"frozen: {error.what}" for window, error in purged_windows(undone, marks).items()}
@@ -143,7 +156,7 @@ def plan_healing(run: RollupRun, interval: Interval) -> Steps[HealResult]:
     free = [window for window in undone if window not in left]
     most = options.heal_max_windows
     left |= dict.fromkeys(free[most:], f"one run heals at most {most} windows (heal_max_windows)")
-    return HealResult(windows, free[:most], left=left)
+    return HealResult(windows, free[:most], committed, left=left)
 
 
 def _windows_before(spec: RollupSpec, interval: Interval, lookback: Duration) -> list[Interval]:
@@ -164,9 +177,7 @@ def lookback_start(instant: datetime, lookback: Duration) -> datetime:
     return instant.replace(year=months // 12, month=months % 12 + 1, day=min(instant.day, 28))
 
 
-def _is_done(receipt: Receipt | None, spec_hash: str, lower: LowerWindows | None) -> bool:
-    if receipt is None or not receipt.is_committed or receipt.spec_hash != spec_hash:
-        return False
+def _is_current(receipt: Receipt, lower: LowerWindows | None) -> bool:
     return lower is None or lower.are_those_of(receipt.window, receipt.merged_from, receipt.written_at)
 
 
