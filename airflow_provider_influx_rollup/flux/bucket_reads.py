@@ -36,7 +36,7 @@ _MOST_NODES = 10_000
 _MOST_CHAINS = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BucketRead:
     """One chain that reads a bucket which it names.
 
@@ -44,12 +44,14 @@ class BucketRead:
     :param bucket_id: its id; None when the chain says its name
     :param spans: its ranges: it reads what lies in all of them
     :param measurements: all that it lets through; None when it leaves that open
+    :param reads_all: whether nothing in it chooses a measurement
     """
 
     bucket: str | None
     bucket_id: str | None
     spans: tuple[ReadSpan, ...]
     measurements: frozenset[str] | None
+    reads_all: bool
 
     def interval(self, window: Interval) -> Interval | None:
         """From when to when it reads for a window, which counts for what is not plain; None: it reads nothing."""
@@ -104,7 +106,13 @@ def _bucket_read(chain: Sequence[Stage], time: ScriptTime) -> BucketRead | None:
     if not spans or names == [None, None]:
         return None
     bucket, bucket_id = names
-    return BucketRead(bucket, bucket_id, tuple(spans), frozenset.intersection(*allowed) if allowed else None)
+    return BucketRead(
+        bucket=bucket,
+        bucket_id=bucket_id,
+        spans=tuple(spans),
+        measurements=frozenset.intersection(*allowed) if allowed else None,
+        reads_all=not any(_may_choose(stage) for stage in chain),
+    )
 
 
 def _measurements(stage: Stage) -> frozenset[str] | None:
@@ -115,6 +123,16 @@ def _measurements(stage: Stage) -> frozenset[str] | None:
     if stage.function == "filter":
         return texts_allowed("_measurement", stage.arguments.get("fn"), stage.scope)
     return None
+
+
+def _may_choose(stage: Stage) -> bool:
+    """Whether a stage may choose a measurement: it names that column, or leaves open what it does."""
+    if stage.function in _MEASUREMENT_FILTERS or stage.function in stage.scope.variables:
+        return True
+    nodes = [node for one in stage.arguments.values() for node in walk(resolved(one, stage.scope))]
+    if any("_measurement" in (node.get("name"), node.get("value")) for node in nodes):
+        return True
+    return stage.function == "filter" and any(node["type"] == "CallExpression" for node in nodes)
 
 
 @dataclass(slots=True)

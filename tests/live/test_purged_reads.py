@@ -48,11 +48,15 @@ join.inner(left: raw |> group(), right: limits |> group(), on: (l, r) => l.host 
 
 @pytest.fixture
 def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> ArchiveScene:
+    return scene_of("m", influx, client, tmp_path)
+
+
+def scene_of(measurement: str, influx: InfluxServer, client: InfluxClient, folder: Path) -> ArchiveScene:
     """A window that is archived, points around it, and limits of a day before."""
-    scene = make_archive_scene(influx, client, tmp_path, measurement="m")
-    write(scene, scene.bucket, "m", WINDOW.start_ns, PURGED)
+    scene = make_archive_scene(influx, client, folder, measurement=measurement)
+    write(scene, scene.bucket, measurement, WINDOW.start_ns, PURGED)
     for window in (BEFORE, NEXT):
-        write(scene, scene.bucket, "m", window.start_ns, KEPT)
+        write(scene, scene.bucket, measurement, window.start_ns, KEPT)
     write(scene, scene.bucket, "limits", BEFORE.start_ns - 10**12, LIMIT)
     scene.archive()
     return scene
@@ -107,6 +111,19 @@ def test_window_is_refused_however_a_script_says_what_it_reads(scene: ArchiveSce
         run(scene, f"{read.replace('RANGE', RANGE)} {OF_M} |> sum()", WINDOW)
     assert (found.value.window, found.value.written) == (WINDOW, "nothing")
     assert "restore the points from the archive first" in found.value.fix
+
+
+@pytest.mark.parametrize("chosen", ["", '|> filter(fn: (r) => r.host == "a")'])
+def test_window_is_refused_when_only_another_read_names_a_measurement(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path, chosen: str
+) -> None:
+    scene = scene_of("humidity", influx, client, tmp_path)
+    lookup = LOOKUP.replace(OF_M, chosen).replace("OF", scene.bucket).replace("NAME", "limits")
+    assert run(scene, lookup, WINDOW) == (PURGED + LIMIT, [])
+    purge_all(scene)
+    with pytest.raises(WindowFrozen) as found:
+        run(scene, lookup, WINDOW)
+    assert (found.value.window, found.value.written) == (WINDOW, "nothing")
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS.keys())

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_influx_rollup.flux.bucket_reads import BucketRead
 from airflow_provider_influx_rollup.flux.script import ScriptFacts
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -84,9 +85,8 @@ class ScriptReads:
         """
         reads = [
             read
-            for read in self.facts.reads
-            if (present_name == read.bucket or mark.bucket_id == read.bucket_id)
-            and (read.measurements is None or mark.measurement in read.measurements)
+            for read in self._reads_of(mark, present_name)
+            if read.measurements is None or mark.measurement in read.measurements
         ]
         for window in windows if reads else ():
             spans = [read.interval(window) for read in reads]
@@ -102,7 +102,17 @@ class ScriptReads:
         """
         is_read = present_name in self.facts.buckets_read or mark.bucket_id in self.facts.bucket_ids_read
         is_named = self.facts.has_unnamed_reads and bool(present_name) and present_name in self.text
-        return (is_read or is_named) and may_read(self.text, mark.measurement)
+        # what one chain names says nothing of another one
+        reads_all = any(read.reads_all for read in self._reads_of(mark, present_name))
+        return (is_read or is_named) and (reads_all or may_read(self.text, mark.measurement))
+
+    def _reads_of(self, mark: PurgeMark, present_name: str) -> list[BucketRead]:
+        """The chains that read the bucket of a mark."""
+        return [
+            read
+            for read in self.facts.reads
+            if present_name == read.bucket or mark.bucket_id == read.bucket_id
+        ]
 
 
 def text_of(script: str, params: Any) -> str:

@@ -144,6 +144,32 @@ def test_chain_reads_the_measurements_that_its_filters_name(stages: str, expecte
     assert read.measurements == expected
 
 
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        ("sum()", True),
+        ('filter(fn: (r) => r.h == "a" and r._field == "f")', True),
+        ("filter(fn: (r) => r._measurement =~ /m/)", False),
+        ('filter(fn: (r) => r["_measurement"] != params.name)', False),
+        ('query.filterMeasurement(measurement: "m")', False),
+        ("of_m()", False),
+        ("filter(fn: is_m)", False),
+        ("filter(fn: (r) => is_m(r: r))", False),
+        ("filter(fn: (r) => contains(value: r.h, set: hosts))", False),
+        ("through(f: of_m)", False),
+        ("through(f: sum)", True),
+    ],
+)
+def test_chain_reads_all_when_nothing_in_it_may_choose_a_measurement(stages: str, expected: bool) -> None:
+    defined = """hosts = ["a"]
+is_m = (r) => r._measurement == "m"
+of_m = (tables=<-) => tables |> filter(fn: is_m)
+through = (f, tables=<-) => tables |> f()
+"""
+    (read,) = facts(f'{defined}from(bucket: "a") |> range(start: -1h) |> {stages}').reads
+    assert read.reads_all is expected
+
+
 def test_script_of_doubling_unions_is_followed_in_good_time() -> None:
     doubled = "\n".join(f"x{n + 1} = union(tables: [x{n}, x{n}])" for n in range(200))
     assert hours(f'x0 = from(bucket: "a") |> range(start: -5h)\n{doubled}\nx200') == [("a", 5)]
