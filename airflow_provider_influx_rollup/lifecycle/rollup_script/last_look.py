@@ -39,24 +39,27 @@ def require_not_purged(
     return replace(reading, told=tuple((yield from _purged_reads(reading, windows, starts, before))))
 
 
-def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBook) -> Steps[ReceiptBook]:
+def last_look(
+    reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBook
+) -> Steps[tuple[ReceiptBook, ScriptReads]]:
     """Look after the script has run, which reads and writes at once, and before its windows are committed.
 
     :param windows: in ascending order
     :param book: with the claim of the run
-    :return: the book with what other runs have committed since the plan
+    :return: the book with what other runs have committed since the plan, and the reads with what has been told now
     :raises SourceChanging: when another run, or an erasure, has claimed the windows since
     :raises WindowFrozen: as ``require_not_purged``
     """
     starts, claims = yield from ask(together(_marks_of(reading, windows), claims_of(book, windows)))
-    told = {one.points for one in reading.told}
+    told = {one.points: one for one in reading.told}
     for one in (yield from _purged_reads(reading, windows, starts)):
         if one.points not in told:
             yield from ask(Report(one.note, level="warning"))
+            told[one.points] = one
     if overtaken(book, windows, claims):
         what = "another run, or an erasure of what it reads, claimed the window while the script ran"
         raise SourceChanging(what, window=Interval.spanning(windows), fix="run the window again")
-    return book.seeing(windows, claims)
+    return book.seeing(windows, claims), replace(reading, told=tuple(told.values()))
 
 
 def _marks_of(reading: ScriptReads, windows: Sequence[Interval]) -> OverlappingMarks:

@@ -184,18 +184,22 @@ def roll_up_by_script(
     lines = [encode_spec(book.pipeline, book.spec_hash, stored, now(), ids)]
     lines += book.lines(book.unknown(plan.windows), State.PLANNED, now())
     yield from ask(Write(spec.ledger_bucket, lines))
-    committed = yield from _commit_all(plan)
+    committed, reads = yield from _commit_all(plan)
+    told_late = reads.told[len(plan.reads.told) :]
     return StageResult(
         pipeline=book.pipeline,
         interval=interval,
         receipts=committed,
         seconds=(now() - began).total_seconds(),
-        notes=plan.notes,
+        notes=[*plan.notes, *(one.note for one in told_late)],
     )
 
 
-def _commit_all(plan: ScriptPlan) -> Steps[list[Receipt]]:
-    """One window after another; what an earlier try of the run has committed stays as it is."""
+def _commit_all(plan: ScriptPlan) -> Steps[tuple[list[Receipt], ScriptReads]]:
+    """One window after another; what an earlier try of the run has committed stays as it is.
+
+    :return: the receipts, and the reads with what has been told of them
+    """
     done = done_by_this_run(plan.book, plan.windows)
     if done:
         yield from ask(
@@ -211,7 +215,8 @@ def _commit_all(plan: ScriptPlan) -> Steps[list[Receipt]]:
             )
         )
         try:
-            done[window] = yield from within(window, _commit_window(plan, window))
+            done[window], reads = yield from within(window, _commit_window(plan, window))
+            plan = replace(plan, reads=reads)
         except InfluxRollupError as error:
             if plan.run.options.fails_fast or not is_of_windows(error) or len(failed) >= MAX_FAILED:
                 raise
@@ -219,7 +224,7 @@ def _commit_all(plan: ScriptPlan) -> Steps[list[Receipt]]:
             failed[window] = error
     if failed:
         raise failures_as_one(plan.windows, failed, None, len(done))
-    return [done[window] for window in plan.windows]
+    return [done[window] for window in plan.windows], plan.reads
 
 
 def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptPlan]:
@@ -305,7 +310,7 @@ def _new_book(run: ScriptRun, facts: ScriptFacts, grid: GridSpec | None) -> Rece
     )
 
 
-def _commit_window(plan: ScriptPlan, window: Interval) -> Steps[Receipt]:
+def _commit_window(plan: ScriptPlan, window: Interval) -> Steps[tuple[Receipt, ScriptReads]]:
     spec, now = plan.run.spec, plan.run.now
     began = now()
     book = plan.book.claiming(began)
@@ -315,7 +320,7 @@ def _commit_window(plan: ScriptPlan, window: Interval) -> Steps[Receipt]:
         returned = yield from ask(Query(spec.script, extern=extern, now=window.stop, as_sent=True))
         rows, checksum = yield from read_back(spec.target_bucket, plan.results, returned, window)
         # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
-        book = yield from last_look(plan.reads, [window], book)
+        book, reads = yield from last_look(plan.reads, [window], book)
     except InfluxRollupError as error:
         error.window = error.window or window
         if isinstance(error, WindowFrozen):
@@ -333,7 +338,7 @@ def _commit_window(plan: ScriptPlan, window: Interval) -> Steps[Receipt]:
         seconds=(now() - began).total_seconds(),
     )
     yield from ask(Write(spec.ledger_bucket, encode_receipts([receipt])))
-    return receipt
+    return receipt, reads
 
 
 def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:
