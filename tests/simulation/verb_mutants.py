@@ -116,8 +116,8 @@ VERB_MUTANTS = (
     Mutant(
         "commits the rows of a script and looks at no claim",
         SCRIPT + "rollup_script.py",
-        "        book = yield from last_look(plan.reads, [window], book)\n",
-        "",
+        "book, reads = yield from last_look(plan.reads, [window], book)",
+        "reads = plan.reads",
     ),
     Mutant(
         "commits the rows of a script although another run has claimed the window",
@@ -140,8 +140,8 @@ VERB_MUTANTS = (
     Mutant(
         "forgets what others have committed while a script ran",
         SCRIPT + "last_look.py",
-        "    return book.seeing(windows, claims)\n",
-        "    return book\n",
+        "return book.seeing(windows, claims), ",
+        "return book, ",
     ),
     Mutant(
         "runs a script up to a point too early",
