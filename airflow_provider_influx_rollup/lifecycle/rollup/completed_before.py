@@ -51,5 +51,7 @@ def completed_before(run: RollupRun, interval: Interval) -> Steps[Interval | Non
     ready = [one for one in missing if one not in waiting and (edge is None or one.start >= edge)]
     if not ready:
         return None
-    healing = yield from heal_windows(run, HealResult(ready[-1:], ready[-1:], planned.committed))
+    healing = yield from heal_windows(
+        run, HealResult(windows=ready[-1:], missing=ready[-1:], committed=planned.committed)
+    )
     return ready[-1] if healing.healed else None

@@ -39,7 +39,7 @@ NOT_COMMITTED = "the window was not committed"
 TIER_CHANGED = "the tier below was committed since"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class HealResult:
     """Results of the windows before a run.
 
@@ -156,7 +156,7 @@ def plan_healing(run: RollupRun, interval: Interval) -> Steps[HealResult]:
     free = [window for window in undone if window not in left]
     most = options.heal_max_windows
     left |= dict.fromkeys(free[most:], f"one run heals at most {most} windows (heal_max_windows)")
-    return HealResult(windows, free[:most], committed, left=left)
+    return HealResult(windows=windows, missing=free[:most], committed=committed, left=left)
 
 
 def _windows_before(spec: RollupSpec, interval: Interval, lookback: Duration) -> list[Interval]:
