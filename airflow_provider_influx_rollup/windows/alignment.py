@@ -19,6 +19,8 @@ def misaligned(
     stops: tuple[datetime, datetime],
     grid: str,
     fitting_offset: Duration | None,
+    *,
+    has_days: bool,
 ) -> WindowMisaligned:
     """Return the error, with both neighbours and the fix.
 
@@ -26,12 +28,16 @@ def misaligned(
     :param stops: the bounds at or before, and at or after, the interval's stop
     :param grid: how the user wrote the grid
     :param fitting_offset: the offset with which the grid would tile the interval, if there is one
+    :param has_days: whether its windows are whole days of UTC: those of the schedule may be local ones
     """
     near = " and ".join(str(neighbour) for neighbour in neighbours(starts, stops))
     what = f"the grid {grid} does not tile the interval; the nearest that it tiles: {near}"
     fix = "give a start and stop on the grid, or an every, offset and timezone that fit the schedule"
     if fitting_offset is not None:
-        fix = f"give offset={fitting_offset.to_flux()!r}, or a start and stop on the grid"
+        offset = f"offset={fitting_offset.to_flux()!r}"
+        fix = f"give {offset}, or a start and stop on the grid"
+        if has_days:
+            fix = f"give the timezone= of the schedule when its days are local ones, {offset} when they start at this hour of UTC all year, or a start and stop on the grid"
     return WindowMisaligned(what, window=interval, written="nothing was written", fix=fix)
 
 

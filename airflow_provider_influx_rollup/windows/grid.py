@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_provider_influx_rollup.exceptions import InvalidDuration, WindowError
 from airflow_provider_influx_rollup.windows.alignment import misaligned
 from airflow_provider_influx_rollup.windows.bounds import Bounds, FixedBounds, bounds_of, is_calendar
-from airflow_provider_influx_rollup.windows.duration import WEEK_NS, Duration
+from airflow_provider_influx_rollup.windows.duration import DAY_NS, WEEK_NS, Duration
 from airflow_provider_influx_rollup.windows.interval import (
     EPOCH,
     Interval,
@@ -172,7 +172,9 @@ class Grid:
 
     def _misaligned(self, interval: Interval, bounds: Bounds) -> WindowError:
         starts, stops = ((self.floor(at), self.ceil(at)) for at in (interval.start, interval.stop))
-        return misaligned(interval, starts, stops, str(self), _fitting_offset(interval, self.every, bounds))
+        offset = _fitting_offset(interval, self.every, bounds)
+        has_days = self.every.nanoseconds % DAY_NS == 0
+        return misaligned(interval, starts, stops, str(self), offset, has_days=has_days)
 
     def _inside_years(self, work: Callable[[Bounds], T]) -> T:
         """Run with the bounds; what datetime cannot hold becomes an error of ours."""

@@ -88,6 +88,15 @@ def test_misaligned_interval_is_refused_with_both_neighbours_and_the_offset() ->
     assert caught.value.permanent
 
 
+def test_time_zone_is_advised_before_an_offset_when_local_days_meet_days_of_utc() -> None:
+    day = Interval(datetime(2025, 1, 14, 23, tzinfo=UTC), datetime(2025, 1, 15, 23, tzinfo=UTC))
+    with pytest.raises(WindowMisaligned) as caught:
+        Grid.of("1d").tile(day)
+    assert str(caught.value.fix).startswith("give the timezone= of the schedule")
+    assert Grid.of("1d", timezone="Europe/Berlin").tile(day) == [day]
+    assert "offset='23h'" in str(caught.value.fix)
+
+
 def test_offset_in_the_fix_tiles_the_interval_when_the_grid_has_an_offset_or_weeks() -> None:
     for every, offset in (("1h", "20m"), ("1w", "0s"), ("2d", "6h")):
         interval = Interval(at("2026-01-01T04:05Z"), at("2026-01-01T04:05Z") + timedelta(weeks=2))
