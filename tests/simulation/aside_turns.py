@@ -119,8 +119,9 @@ class AsideTurns:
 
     def _deletes(self, start: int, tags: set[tuple[str, str]]) -> None:
         """What others have put aside of these points, and maybe not written back, is to be put aside by this run too."""
-        # what only an earlier spec of it made is no longer wanted by anybody, or another pipeline's
-        mine = {*self.columns, *(f"temp_{name}" for name in self.pipeline.older)}
+        # what only another spec of it made is no longer wanted by anybody, or another pipeline's
+        specs = (*self.pipeline.aggregates, *self.pipeline.older)
+        mine = {*self.columns, *(f"temp_{name}" for name in specs)}
         left = self.away.get(start, set()) - self.own.get(start, set())
         left = {one for one in left if tags <= set(one[0]) and one[1] not in mine}
         if left:
