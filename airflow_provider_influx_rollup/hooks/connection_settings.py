@@ -32,7 +32,8 @@ KNOWN_EXTRAS = (
 _ID = re.compile("[0-9a-f]{16}")
 _OFFICIAL_EXTRAS = ("token", "org_name")
 _OFFICIAL_TYPE = "influxdb"
-_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+#: what stands for true and false in texts, such as those of a URI
+WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class ConnectionFields(Protocol):
@@ -129,7 +130,7 @@ class ConnectionReading:
         value = self.extras.get(name, default)
         if isinstance(value, bool):
             return value
-        word = _WORDS.get(str(value).strip().lower())
+        word = WORDS.get(str(value).strip().lower())
         if word is None:
             self._refuse(name, value, "true or false")
         return word

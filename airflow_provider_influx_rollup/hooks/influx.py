@@ -174,33 +174,10 @@ class InfluxRollupHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The form's own fields on Airflow 2.11; 3.x reads them from the provider's metadata."""
-        # Airflow 3 has none of these installed
-        from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found, unused-ignore]
-            BS3TextFieldWidget,
-        )
-        from flask_babel import lazy_gettext  # type: ignore[import-not-found, unused-ignore]
-        from wtforms import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
-            BooleanField,
-            IntegerField,
-            StringField,
-        )
-        from wtforms.validators import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
-            Optional,
-        )
+        # Airflow 3 has none of what this imports
+        from airflow_provider_influx_rollup.hooks.connection_form import form_fields
 
-        from airflow_provider_influx_rollup.get_provider_info import CONNECTION_FIELDS
-
-        widgets: dict[str, Any] = {}
-        for name, field in CONNECTION_FIELDS.items():
-            kind, label = field["schema"]["type"][0], lazy_gettext(field["label"])
-            if kind == "boolean":
-                widgets[name] = BooleanField(label, default=field["schema"]["default"])
-                continue
-            field_class = IntegerField if kind == "integer" else StringField
-            widgets[name] = field_class(
-                label, widget=BS3TextFieldWidget(), validators=[Optional()], description=field["description"]
-            )
-        return widgets
+        return form_fields()
 
 
 def _masked_token(reading: ConnectionReading) -> str:

@@ -178,9 +178,11 @@ def _plan(request: Request, server: PageServer) -> dict[str, Any]:
     interval = _whole_windows(_interval(request, server), spec)
     plan = server.drive(plan_windows(spec, interval, server.client.now())).as_json()
     dag = _dag_of(spec, server)
-    commands = commands_for(spec, interval, request.conn_id, dag, is_three=request.access.is_three)
-    backfill = None if dag is None else dag.logical_dates(interval).as_json()
+    is_three = request.access.is_three
+    commands = commands_for(spec, interval, request.conn_id, dag, is_three=is_three)
+    dates = None if dag is None else dag.logical_dates(interval, spec.grid.grid(), is_three=is_three)
     dag_id = None if dag is None else dag.dag_id
+    backfill = None if dates is None else dates.as_json()
     return {"plan": plan, "dag_id": dag_id, "backfill": backfill, "commands": commands}
 
 

@@ -82,7 +82,7 @@ def test_package_imports_what_it_declares_and_nothing_else() -> None:
     used = imported([PACKAGE])
     assert used.keys() - FORM - WEB == (REQUIRED | set().union(*EXTRAS.values())) - FILE_SYSTEMS
     assert {path for name in FORM | WEB for path in used[name]} == {
-        f"{PACKAGE}/hooks/influx.py",
+        f"{PACKAGE}/hooks/connection_form.py",
         *(f"{PACKAGE}/page/{name}.py" for name in ("fastapi_app", "flask_view", "task_instances")),
     }
 
@@ -93,7 +93,7 @@ def test_file_systems_are_extras_of_their_own() -> None:
 
 
 def test_tests_and_demo_import_what_is_declared() -> None:
-    everywhere = REQUIRED | WEB | set().union(*EXTRAS.values(), *GROUPS.values())
+    everywhere = REQUIRED | WEB | FORM | set().union(*EXTRAS.values(), *GROUPS.values())
     used = imported(["tests", "dev", "example_dags"])
     assert {name: paths for name, paths in used.items() if name not in everywhere} == {}
 

@@ -27,7 +27,7 @@ def commands_for(
         for verb in ("plan", "verify", "reconcile")
     ]
     if dag is not None:
-        dates = dag.logical_dates(interval)
+        dates = dag.logical_dates(interval, spec.grid.grid(), is_three=is_three)
         ends = format_instant(dates.start), format_instant(dates.stop)
         commands.insert(1, {"name": "backfill", "text": _backfill(dag.dag_id, *ends, is_three=is_three)})
     return commands
