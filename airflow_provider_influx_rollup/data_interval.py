@@ -150,12 +150,17 @@ def _first_try(ti: Any) -> int:
 
 
 def _began(dag_run: Any) -> str:
-    """When a run began, the same for all its tries; empty without a run."""
+    """When a run began, the same for all tries between two clears of its tasks; empty without a run."""
     began = getattr(dag_run, "start_date", None)
     # airflow dags test gives the logical date to each run that it makes of it: then no try goes on behind another
     if dag_run is not None and (began is None or began == getattr(dag_run, "logical_date", None)):
         return uuid4().hex
-    return _plain(began).isoformat() if isinstance(began, datetime) else ""
+    if not isinstance(began, datetime):
+        return ""
+    # a task that is cleared while it runs keeps its tries: only this says so, on 3.x
+    cleared = getattr(dag_run, "clear_number", None)
+    when = str(_plain(began).isoformat())
+    return f"{when} cleared {cleared}" if cleared else when
 
 
 def _fact(context: Mapping[str, Any], dag_run: Any, name: str) -> Any:

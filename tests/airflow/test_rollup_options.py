@@ -111,8 +111,8 @@ def test_first_try_is_the_one_after_the_last_clear(ti: TaskInstance, first: int)
 LOGICAL = datetime(2025, 3, 7, 5, tzinfo=UTC)
 
 
-def began(run_start: datetime | None) -> str:
-    dag_run = SimpleNamespace(start_date=run_start, logical_date=LOGICAL)
+def began(run_start: datetime | None, clear_number: int | None = 0) -> str:
+    dag_run = SimpleNamespace(start_date=run_start, logical_date=LOGICAL, clear_number=clear_number)
     return run_info({"ti": SimpleNamespace(run_id="r"), "dag_run": dag_run}).began
 
 
@@ -122,6 +122,13 @@ def test_run_is_told_from_another_of_its_name_by_when_it_began() -> None:
     # airflow dags test says the logical date, each time
     assert len({began(LOGICAL), began(LOGICAL), began(None), LOGICAL.isoformat()}) == 4
     assert run_info({"ti": SimpleNamespace(run_id="r")}).began == ""
+
+
+def test_run_is_another_when_a_task_of_it_was_cleared() -> None:
+    later = LOGICAL + timedelta(days=1)
+    # a task that is cleared while it runs keeps its numbers of tries
+    assert len({began(later), began(later, 1), began(later, 2)}) == 3
+    assert began(later) == began(later, None)
 
 
 def test_other_measurements_go_on_when_one_fails() -> None:

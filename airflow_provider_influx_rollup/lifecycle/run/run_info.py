@@ -12,7 +12,8 @@ class RunInfo:
     :param reason: why the windows are written, such as ``"reconcile: new points"``; empty for an ordinary run
     :param first_try: the first try since the task was cleared last; a try resumes where the earlier ones of them ended
     :param resumes_own_try: whether this very try may have begun before, such as in another triggerer
-    :param began: what tells the run from an earlier one of the same run_id: when it began; empty where nobody knows
+    :param began: what tells the run from an earlier one of the same run_id: when it began, and how often tasks of it
+        were cleared; empty where nobody knows
     """
 
     dag_id: str = ""
