@@ -208,6 +208,10 @@ class ConnectionReading:
 
     def _refuse_missing(self, field: str, fix: str) -> NoReturn:
         what = f'connection "{self.conn_id}" has no {field}'
+        if not self.fields.conn_type:
+            # no scheme of a URI has an underscore, so that Airflow reads nothing of such a one
+            what += " and no type"
+            fix = f"write a URI with a hyphen, influx-rollup://, and where it is no URI, {fix}"
         raise ConfigurationError(what, fix=fix)
 
     def _refuse(self, field: str, value: object, wanted: str) -> NoReturn:

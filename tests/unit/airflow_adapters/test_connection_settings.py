@@ -91,6 +91,17 @@ def test_missing_token_is_refused_by_name_when_the_password_is_empty(password: s
         read(password=password).token()
 
 
+def test_a_uri_with_an_underscore_is_told_to_have_a_hyphen() -> None:
+    # what Airflow reads of influx_rollup://:hunter2@influx:8086/?org=acme
+    reading = read(conn_type="", host="", schema="nflux_rollup//:hunter2@influx:8086/", password=None)
+    for asked in (reading.token, reading.url):
+        with pytest.raises(
+            ConfigurationError, match=r"and no type.*influx-rollup://, and where it"
+        ) as caught:
+            asked()
+        assert "hunter2" not in str(caught.value)
+
+
 def test_missing_org_is_refused_by_name_when_nothing_gives_it() -> None:
     with pytest.raises(ConfigurationError, match='connection "tele" has no org'):
         read(extra_dejson={}).org()
