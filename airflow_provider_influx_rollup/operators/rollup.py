@@ -224,8 +224,7 @@ class FluxRollupOperator(
         for spec in specs:
             steps = interval_to_run(spec, interval, self.windows)
             part, reason = drive(steps, self.hook.get_conn(), self._report)
-            if part is None:
-                part = self._completed_before(context, spec, interval)
+            part = self._with_completed_before(context, spec, interval, part)
             if part is None:
                 reasons.append(reason)
             else:
@@ -234,18 +233,25 @@ class FluxRollupOperator(
             raise AirflowSkipException("; ".join(reasons))
         return found
 
-    def _completed_before(self, context: Context, spec: RollupSpec, interval: Interval) -> Interval | None:
-        """The window of a tier that this run's heal of the tier below has completed; None without one."""
+    def _with_completed_before(
+        self, context: Context, spec: RollupSpec, interval: Interval, own: Interval | None
+    ) -> Interval | None:
+        """The windows of a tier with the one that this run's heal of the tier below has completed; None without any.
+
+        :param own: those that the run has anyway
+        """
         from airflow_provider_influx_rollup.client.driver import drive
         from airflow_provider_influx_rollup.lifecycle.rollup.completed_before import completed_before
         from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
+        from airflow_provider_influx_rollup.windows.interval import Interval
 
         options = self.options()
         if self.windows != COMPLETE or options.heal is None or self.is_dry_run:
-            return None
+            return own
         client = self.hook.get_conn()
         run = RollupRun(spec, run_info(context), client.now, options)
-        return drive(completed_before(run, interval), client, self._report)
+        before = drive(completed_before(run, own or interval, has_own=own is not None), client, self._report)
+        return own if before is None else Interval.spanning([before, own or before])
 
     def _spec(self, measurement: str, *, several: bool) -> RollupSpec:
         tier = self.source_tier

@@ -51,6 +51,11 @@ def context_of(hour: int) -> dict[str, Any]:
     return make_context(data_interval_start=START + timedelta(hours=hour), data_interval_end=stop)
 
 
+def at(hour: int) -> int:
+    """A moment of an hour that has no other point, in nanoseconds."""
+    return int((START + timedelta(hours=hour)).timestamp()) * 10**9 + 1
+
+
 def threes(influx: Any, lifecycle: Lifecycle) -> dict[str, Any]:
     bucket = lifecycle.tiers[1].bucket
     rows = oracle.read_target(
@@ -99,6 +104,33 @@ def test_longer_tier_is_rolled_up_by_the_run_that_heals_its_last_part(
     for hour in (4, 7):
         with pytest.raises(AirflowSkipException, match="the run that completes them rolls it up"):
             longer.execute(context_of(hour))
+
+
+def test_longer_tier_is_rolled_up_before_its_own_window_by_the_run_that_heals_its_last_part(
+    client: Any, influx: Any, lifecycle: Lifecycle
+) -> None:
+    hours, longer, _ = tasks_of(replace(lifecycle, heal="1h"))
+    for hour in (0, 1, 2, 3, 4, 5):
+        hours.execute(context_of(hour))
+    for hour in (2, 5):
+        longer.execute(context_of(hour))
+    # the third hour is rolled up again and its run ends there; the next one is made again, and its own window is complete
+    client.write_lines(lifecycle.source_bucket, [f"m,d=a x=100i {at(2)}", f"m,d=a x=1i {at(3)}"])
+    hours.execute(context_of(2))
+    hours.execute(context_of(3))
+    result = longer.execute(context_of(3))
+    assert result["window"] == {"start": "2025-03-08T00:00:00Z", "stop": "2025-03-08T06:00:00Z"}
+    rows = oracle.read_target(
+        influx.url,
+        influx.org,
+        influx.token,
+        lifecycle.tiers[1].bucket,
+        "m",
+        "2025-01-01T00:00:00Z",
+        "2026-01-01T00:00:00Z",
+    )
+    counts = rows[rows["_field"] == "x_count"]["_value"].tolist()
+    assert counts == [7, 1]
 
 
 def test_longer_tier_is_skipped_when_what_it_heals_cannot_be_right(influx: Any, lifecycle: Lifecycle) -> None:

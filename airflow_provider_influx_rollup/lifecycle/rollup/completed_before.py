@@ -1,4 +1,4 @@
-"""The window of a tier that a heal of the tier below has completed, though the run has no window of the tier itself."""
+"""The window of a tier that a heal of the tier below has completed, where the heal of the tier itself does not reach it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-def completed_before(run: RollupRun, interval: Interval) -> Steps[Interval | None]:
+def completed_before(run: RollupRun, interval: Interval, *, has_own: bool = False) -> Steps[Interval | None]:
     """Heal the last window before an interval that is not COMMITTED, and that the tier below is COMMITTED all over.
 
     Lookbacks may be shorter than a window, so those that they only reach into count. A heal fails no run: windows that
     retention may have reached are left out, and one that cannot be rolled up is told.
 
     :param run: of a tier, with a lookback
-    :param interval: of the run, which has no window of its own
+    :param interval: of the run, or the windows of the tier that it has of its own
+    :param has_own: then whole windows of the lookback are left to their heal
     :return: the window once it is COMMITTED, for the run to tell of it as its own; None without one
     """
     spec, grid = run.spec, run.spec.grid.grid()
     stop = grid.floor(interval.start)
-    start = grid.floor(lookback_start(stop, Duration.of(run.options.heal or "0s", allow_zero=True)))
-    if start >= stop:
+    reached = lookback_start(stop, Duration.of(run.options.heal or "0s", allow_zero=True))
+    start = grid.floor(reached)
+    if start >= stop or (has_own and grid.ceil(reached) < stop):
         return None
     whole = f"{int((stop - start).total_seconds())}s"
     wider = replace(run, options=replace(run.options, heal=whole))
