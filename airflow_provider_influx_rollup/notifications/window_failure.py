@@ -9,9 +9,10 @@ from typing import Any
 from airflow.providers.common.compat.sdk import BaseNotifier, context_merge, redact
 
 from airflow_provider_influx_rollup.data_interval import interval_of_run
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.notifications.messages import MAX_CHARACTERS, failure_of
 
+#: what of a task decides which window it is about
+GIVEN_TIMES = ("start", "stop", "window", "partition_key_format", "timezone", "offset")
 #: the name of the message in the templates of the notifiers that are called
 TEMPLATE_NAME = "window_failure"
 
@@ -44,13 +45,19 @@ def window_text(context: Mapping[str, Any]) -> str:
     :param context: what Airflow calls back with
     """
     task = getattr(context.get("ti"), "task", None) or context.get("task")
-    given = {name: getattr(task, name, None) for name in ("start", "stop", "window", "partition_key_format")}
-    timezone, offset = (getattr(task, name, None) or "" for name in ("timezone", "offset"))
+    given = {name: getattr(task, name, None) for name in GIVEN_TIMES}
     try:
-        return str(interval_of_run(context, **given, timezone=timezone or "UTC", offset=offset or "0s"))
-    except InfluxRollupError:
-        # such as a template that was not rendered yet
+        given = {name: _rendered(task, value, context) for name, value in given.items()}
+        timezone, offset = given.pop("timezone") or "UTC", given.pop("offset") or "0s"
+        return str(interval_of_run(context, **given, timezone=timezone, offset=offset))
+    except Exception:  # noqa: BLE001 - a template of what only the task itself knows: an alarm without a window is better than none
         return ""
+
+
+def _rendered(task: Any, value: Any, context: Mapping[str, Any]) -> Any:
+    """A value of a task; where Airflow calls back for a task that was killed, it has rendered nothing."""
+    is_template = isinstance(value, str) and ("{{" in value or "{%" in value)
+    return task.render_template(value, context) if is_template else value
 
 
 def _head(context: Mapping[str, Any], ti: Any) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseNotifier
 
@@ -18,13 +19,15 @@ from airflow_provider_influx_rollup.notifications.window_failure import (
     WindowFailureNotifier,
     format_window_failure,
 )
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
-WINDOW = Interval(START, START + timedelta(hours=1))
+END = START + timedelta(hours=1)
+WINDOW = Interval(START, END)
 URL = "http://localhost:8080/dags/d/runs/r/tasks/t"
 
 
@@ -98,6 +101,28 @@ def test_window_is_the_runs_when_the_error_knows_none() -> None:
         "DAG d failed",
         "What: timed_out",
     ]
+
+
+def test_window_is_found_when_the_task_was_killed_before_airflow_calls_back() -> None:
+    # then the times are as they are written in the DAG
+    task = FluxRollupOperator(
+        task_id="t",
+        source_bucket="a",
+        target_bucket="b",
+        measurement="m",
+        every="1h",
+        aggregates=("mean",),
+        start="{{ data_interval_start.subtract(hours=2) }}",
+        stop="{{ data_interval_end }}",
+    )
+    context = called_back(KeyError("killed"))
+    context |= {"data_interval_start": pendulum.instance(START), "data_interval_end": END}
+    context["ti"].task = task
+    assert (
+        "Window: [2024-05-06T08:00:00Z, 2024-05-06T11:00:00Z)" in format_window_failure(context).splitlines()
+    )
+    task.start = "{{ ti.xcom_pull('another')['start'] }}"
+    assert "Window" not in format_window_failure(context)
 
 
 def test_secrets_and_long_texts_are_cut() -> None:
