@@ -191,7 +191,7 @@ def roll_up_by_script(
         interval=interval,
         receipts=committed,
         seconds=(now() - began).total_seconds(),
-        notes=[*plan.notes, *(one.note for one in told_late)],
+        notes=(*plan.notes, *(one.note for one in told_late)),
     )
 
 
