@@ -246,7 +246,8 @@ class LifecycleRun:
             lookback=flux_text(self.lifecycle.reconcile),
         )
         found = self.server.drive(reconcile_pipeline(spec, None, self.run, self._now))
-        what = f"{counted(found.windows, 'window')} compared, {len(found.dirty)} dirty, {len(found.repaired.windows)} repaired"
+        tiers = [found, *(tier for tier in found.cascaded if tier.dirty or not tier.is_clean)]
+        what = "; ".join(f"{tier.spec.pipeline_name}: {tier.text()}" for tier in tiers)
         return StageOutcome(RECONCILE, what, found.as_json(), is_right=found.is_settled)
 
     def _archive(self) -> StageOutcome:

@@ -71,20 +71,7 @@ def _show(result: ReconcileResult, output: Output, indent: str = "") -> None:
     from airflow_provider_influx_rollup.cli.output import number
 
     done = result.repaired
-    counts = [
-        (len(result.dirty), "dirty"),
-        (len(done.windows), "repaired"),
-        (len(result.frozen), "frozen"),
-        (len(result.waiting), "waiting for the tier below"),
-        (len(result.failed), "failed"),
-        (len(done.unsettled), "still changing"),
-        (result.remaining, "left for the next run"),
-    ]
-    text = "".join(f", {count} {what}" for count, what in counts if count)
-    output.show(
-        f"{indent}{result.spec.pipeline_name}  {result.interval or ''}",
-        f"{indent}{result.windows} windows compared{text or ', all right'}",
-    )
+    output.show(f"{indent}{result.spec.pipeline_name}  {result.interval or ''}", f"{indent}{result.text()}")
     if done.windows or done.unsettled:
         written = f"{number(done.rows)} rows with {number(done.values)} values written"
         output.show(f"{indent}{written}, {number(done.deleted)} values removed")

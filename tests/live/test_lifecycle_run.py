@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.task_api import TaskApi
 from airflow_provider_influx_rollup.steps.tasks import NativeTask
 from tests import oracle
@@ -192,3 +193,28 @@ def test_frozen_windows_and_those_that_are_not_due_are_told_apart_from_what_is_d
     code, told = ask("rollup", path, *later)
     hours = told["measurements"][0]["stages"][0]["result"]
     assert [hours[name] for name in ("windows", "left", "not_due", "frozen")] == [0, 0, 24, 0]
+
+
+def test_reconcile_of_a_run_tells_what_it_repaired_in_each_tier(
+    scene: Scene, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = timedelta(days=1)
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    noon = int((midnight - day / 2).timestamp())
+    scene.client.write_lines(scene.raw, [f"cpu,host=a usage=1 {noon}000000000"])
+    tiers = [
+        {"bucket": scene.hours, "every": "1h", "aggregates": ["count"], "name": "hours"},
+        {"bucket": scene.days, "every": "1d", "name": "days"},
+    ]
+    path = scene.declare(measurement="cpu", tiers=tiers, reconcile="3d")
+    span = ("--from", (midnight - day).isoformat(), "--to", midnight.isoformat())
+    assert ask("run", path, *span)[0] == 0
+    yesterday = int((midnight - day).timestamp())
+    scene.client.write_lines(scene.days, [f"cpu,host=a usage_count=7i {yesterday}000000000"])
+    assert main(["run", path, *span]) == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "reconcile:" in line]
+    lowest, days = told.split("; ")
+    assert lowest.startswith("  reconcile: hours: ")
+    assert lowest.endswith(" windows compared, all right")
+    assert days.startswith("days: ")
+    assert days.endswith(" windows compared, 1 dirty, 1 repaired")

@@ -144,7 +144,7 @@ def state_rows() -> list[dict[str, Any]]:
 
 WORDS: Mapping[PageState, str] = {
     PageState.FAILED: "The run that wanted the window has failed.",
-    PageState.MISSING: "The window is due and was never run, or its target bucket is not there.",
+    PageState.MISSING: "The window is due and was never run, or there is no target bucket, or the token may not read it.",
     PageState.DIRTY: "The window is done, and differs from its source since.",
     PageState.WRITING: "A run is writing the window, or died while it did.",
     PageState.INCOMPLETE: "The window is done, but its source lacked something.",

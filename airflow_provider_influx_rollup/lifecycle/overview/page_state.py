@@ -11,7 +11,7 @@ class PageState(StrEnum):
     FAILED = "failed"
     """Not done, and Airflow says that the run that wanted it has failed."""
     MISSING = "missing"
-    """Due, and never run; or its target bucket is not there."""
+    """Due, and never run; or there is no target bucket, or the token may not read it."""
     DIRTY = "dirty"
     """Done, and found to differ from its source since."""
     WRITING = "writing"

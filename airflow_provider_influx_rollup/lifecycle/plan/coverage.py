@@ -178,7 +178,9 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
         source=source,
         purged=purged,
         lower=lower,
-        lost=None if target is not None else f"its target bucket {spec.target_bucket!r} is not there",
+        lost=None
+        if target is not None
+        else f"no target bucket {spec.target_bucket!r}, or the token may not read it",
     )
     judged = tuple(judge.judged(window, receipts.get(window.start)) for window in windows)
     return CoverageResult(spec.pipeline_name, interval, judged)

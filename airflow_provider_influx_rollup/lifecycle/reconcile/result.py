@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
 from airflow_provider_influx_rollup.lifecycle.reconcile.repair import Repaired
+from airflow_provider_influx_rollup.shown import counted
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
 # a result travels through Airflow's database
@@ -75,6 +76,21 @@ class ReconcileResult:
         is_repaired = len(self.repaired.windows) == len(self.dirty)
         left = self.frozen or self.failed or self.remaining
         return is_repaired and not left and all(tier.is_settled for tier in self.cascaded)
+
+    def text(self) -> str:
+        """How many windows were compared, and how many of them were not all right, without the higher tiers."""
+        done = self.repaired
+        counts = (
+            (len(self.dirty), "dirty"),
+            (len(done.windows), "repaired"),
+            (len(self.frozen), "frozen"),
+            (len(self.waiting), "waiting for the tier below"),
+            (len(self.failed), "failed"),
+            (len(done.unsettled), "still changing"),
+            (self.remaining, "left for the next run"),
+        )
+        found = "".join(f", {count} {what}" for count, what in counts if count)
+        return f"{counted(self.windows, 'window')} compared{found or ', all right'}"
 
     def as_json(self) -> dict[str, Any]:
         """The return value of the stage."""

@@ -113,6 +113,16 @@ def test_everything_is_missing_when_there_is_no_ledger() -> None:
     assert found.counts()["missing"] == 24
 
 
+def test_target_is_not_said_to_be_gone_when_the_token_may_lack_it() -> None:
+    (found,) = drive(
+        coverage(SPEC, Interval(START, START + HOUR), NOW), {"ledger": KEPT}, [receipt(0)]
+    ).windows
+    assert (found.state, found.why) == (
+        WindowState.MISSING,
+        "no target bucket 'rolled', or the token may not read it",
+    )
+
+
 def test_window_is_not_due_when_its_lateness_has_not_passed() -> None:
     late = START + 5 * HOUR
     found = covered([receipt(3), receipt(4, "WRITING")], Interval(START, START + 6 * HOUR), now=late)
