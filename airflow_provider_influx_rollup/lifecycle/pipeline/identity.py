@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from airflow_provider_influx_rollup.lifecycle.pipeline.near_records import read_near
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import present_names, read_stored
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
@@ -54,7 +55,7 @@ def known_here(
     spec: RollupSpec, source: Bucket | None, target: Bucket | None
 ) -> Steps[tuple[RollupSpec, list[StoredSpec]]]:
     """A spec as a run of it would know it now, and the specs of its ledger, which must exist."""
-    stored = yield from read_stored(spec.ledger_bucket)
+    stored = yield from read_near(spec, source, target)
     spec = as_known(spec, stored)
     if source is not None and target is not None:
         spec = with_own_hash(spec, stored, source, target)

@@ -50,13 +50,19 @@ def read_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
 
 
 def stored_of(
-    records: Sequence[SpecRecord], names: BucketNames, ledger_bucket: str
+    records: Sequence[SpecRecord],
+    names: BucketNames,
+    ledger_bucket: str,
+    *,
+    near: Sequence[SpecRecord] | None = None,
 ) -> Steps[list[StoredSpec]]:
     """The specs of some records, with all buckets as they are called now.
 
     :param names: as the server lists them
+    :param near: those whose buckets are looked up when the list lacks them; None: all
     """
-    names = yield from present_buckets(names, buckets_lacking(records, names))
+    looked_up = records if near is None else near
+    names = yield from present_buckets(names, buckets_lacking(looked_up, names))
     found = decode_specs(records, names)
     # a ledger that was renamed is not called what its own records say
     return [

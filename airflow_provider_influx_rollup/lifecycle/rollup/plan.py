@@ -32,7 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import (
     require_one_task,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, with_own_hash
-from airflow_provider_influx_rollup.lifecycle.pipeline.registry import stored_of
+from airflow_provider_influx_rollup.lifecycle.pipeline.near_records import stored_near
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import column_rules
@@ -162,7 +162,7 @@ def plan_rollup(
     marks = yield from read_marks(
         spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, ledgers.marks
     )
-    stored = yield from stored_of(ledgers.specs, ledgers.buckets, spec.ledger_bucket)
+    stored = yield from stored_near(ledgers.specs, ledgers.buckets, spec, (source, target))
     asked, spec = spec, with_own_hash(as_known(spec, stored), stored, source, target)
     if spec.pipeline_name != asked.pipeline_name and ledger is not None:
         ledgers = replace(ledgers, receipts=(yield from ask(_receipts_of(spec, job))))
