@@ -171,9 +171,9 @@ def worlds(draw: st.DrawFn) -> World:
     world = World()
     for name in NAMES:
         world.do("make", name, name, None)
-    whats = st.sampled_from(["make", "rename", "delete", "run", "run", "run"])
+    kinds = st.sampled_from(["make", "rename", "delete", "run", "run", "run"])
     for what, name, other, spec in draw(
-        st.lists(st.tuples(whats, names, names, specs), min_size=4, max_size=20)
+        st.lists(st.tuples(kinds, names, names, specs), min_size=4, max_size=20)
     ):
         world.do(what, name, other, spec)
     world.listed = draw(st.frozensets(names, max_size=2))
