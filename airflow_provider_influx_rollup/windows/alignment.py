@@ -20,7 +20,7 @@ def misaligned(
     grid: str,
     fitting_offset: Duration | None,
     *,
-    has_days: bool,
+    may_be_local: bool,
 ) -> WindowMisaligned:
     """Return the error, with both neighbours and the fix.
 
@@ -28,7 +28,7 @@ def misaligned(
     :param stops: the bounds at or before, and at or after, the interval's stop
     :param grid: how the user wrote the grid
     :param fitting_offset: the offset with which the grid would tile the interval, if there is one
-    :param has_days: whether its windows are whole days of UTC: those of the schedule may be local ones
+    :param may_be_local: whether its windows are whole days of UTC and the interval may be of local ones
     """
     near = " and ".join(str(neighbour) for neighbour in neighbours(starts, stops))
     what = f"the grid {grid} does not tile the interval; the nearest that it tiles: {near}"
@@ -36,7 +36,7 @@ def misaligned(
     if fitting_offset is not None:
         offset = f"offset={fitting_offset.to_flux()!r}"
         fix = f"give {offset}, or a start and stop on the grid"
-        if has_days:
+        if may_be_local:
             fix = f"give the timezone= of the schedule when its days are local ones, {offset} when they start at this hour of UTC all year, or a start and stop on the grid"
     return WindowMisaligned(what, window=interval, written="nothing was written", fix=fix)
 

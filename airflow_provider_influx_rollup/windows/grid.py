@@ -173,8 +173,10 @@ class Grid:
     def _misaligned(self, interval: Interval, bounds: Bounds) -> WindowError:
         starts, stops = ((self.floor(at), self.ceil(at)) for at in (interval.start, interval.stop))
         offset = _fitting_offset(interval, self.every, bounds)
-        has_days = self.every.nanoseconds % DAY_NS == 0
-        return misaligned(interval, starts, stops, str(self), offset, has_days=has_days)
+        # midnights of UTC are those of no local days that need another zone
+        is_in_days = offset is not None and offset.nanoseconds % DAY_NS == 0
+        may_be_local = self.every.nanoseconds % DAY_NS == 0 and not is_in_days
+        return misaligned(interval, starts, stops, str(self), offset, may_be_local=may_be_local)
 
     def _inside_years(self, work: Callable[[Bounds], T]) -> T:
         """Run with the bounds; what datetime cannot hold becomes an error of ours."""

@@ -97,6 +97,15 @@ def test_time_zone_is_advised_before_an_offset_when_local_days_meet_days_of_utc(
     assert "offset='23h'" in str(caught.value.fix)
 
 
+@pytest.mark.parametrize(("every", "offset"), [("1w", "1d"), ("2d", "1d")])
+def test_no_time_zone_is_advised_when_days_begin_at_midnight_of_utc(every: str, offset: str) -> None:
+    # a Tuesday, and an odd day
+    interval = Interval(datetime(2025, 1, 21, tzinfo=UTC), datetime(2025, 2, 4, tzinfo=UTC))
+    with pytest.raises(WindowMisaligned) as caught:
+        Grid.of(every).tile(interval)
+    assert caught.value.fix == f"give offset='{offset}', or a start and stop on the grid"
+
+
 def test_offset_in_the_fix_tiles_the_interval_when_the_grid_has_an_offset_or_weeks() -> None:
     for every, offset in (("1h", "20m"), ("1w", "0s"), ("2d", "6h")):
         interval = Interval(at("2026-01-01T04:05Z"), at("2026-01-01T04:05Z") + timedelta(weeks=2))
