@@ -157,7 +157,7 @@ def _began(dag_run: Any) -> str:
         return uuid4().hex
     if not isinstance(began, datetime):
         return ""
-    # a task that is cleared while it runs keeps its tries: only this says so, on 3.x
+    # a task that is cleared while it runs keeps its tries: only this says so, on 3.2 or later
     cleared = getattr(dag_run, "clear_number", None)
     when = str(_plain(began).isoformat())
     return f"{when} cleared {cleared}" if cleared else when
