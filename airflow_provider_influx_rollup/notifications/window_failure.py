@@ -45,13 +45,29 @@ def window_text(context: Mapping[str, Any]) -> str:
     :param context: what Airflow calls back with
     """
     task = getattr(context.get("ti"), "task", None) or context.get("task")
-    given = {name: getattr(task, name, None) for name in GIVEN_TIMES}
     try:
-        given = {name: _rendered(task, value, context) for name, value in given.items()}
+        given = {name: _rendered(task, value, context) for name, value in _given(task).items()}
         timezone, offset = given.pop("timezone") or "UTC", given.pop("offset") or "0s"
         return str(interval_of_run(context, **given, timezone=timezone, offset=offset))
     except Exception:  # noqa: BLE001 - a template of what only the task itself knows: an alarm without a window is better than none
         return ""
+
+
+def _given(task: Any) -> dict[str, Any]:
+    """What a task says of its times; of a mapped one, which Airflow has not taken apart where it was killed, what all its parts share.
+
+    :raises LookupError: when each part has times of its own, or may have
+    """
+    shared = getattr(task, "partial_kwargs", None)
+    if shared is None:
+        return {name: getattr(task, name, None) for name in GIVEN_TIMES}
+    value = task.expand_input.value
+    parts = [value] if isinstance(value, Mapping) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, Mapping) for part in parts):
+        raise LookupError
+    if any(name in part for part in parts for name in GIVEN_TIMES):
+        raise LookupError
+    return {name: shared.get(name) for name in GIVEN_TIMES}
 
 
 def _rendered(task: Any, value: Any, context: Mapping[str, Any]) -> Any:

@@ -125,6 +125,31 @@ def test_window_is_found_when_the_task_was_killed_before_airflow_calls_back() ->
     assert "Window" not in format_window_failure(context)
 
 
+def test_window_of_a_mapped_task_that_was_killed_is_its_own_or_none() -> None:
+    # Airflow calls back with the task that is not taken apart
+    declared = {"source_bucket": "a", "target_bucket": "b", "every": "1h", "aggregates": ("mean",)}
+    early, late = "2024-05-06T08:00:00Z", "2024-05-06T09:00:00Z"
+    with DAG("d", schedule=None, start_date=START):
+        partial = FluxRollupOperator.partial(
+            task_id="shared", start="{{ data_interval_start.subtract(hours=2) }}", stop=late, **declared
+        )
+        shared = partial.expand(measurement=["m", "n"])
+        partial = FluxRollupOperator.partial(task_id="own", measurement="m", stop=late, **declared)
+        own = partial.expand(start=[early])
+        partial = FluxRollupOperator.partial(task_id="listed", **declared)
+        listed = partial.expand_kwargs([{"measurement": "m", "start": early, "stop": late}])
+        partial = FluxRollupOperator.partial(task_id="none", **declared)
+        of_run = partial.expand(measurement=["m", "n"])
+    told = []
+    for task in (shared, own, listed, of_run):
+        context = called_back(KeyError("killed"), map_index=0)
+        context["data_interval_start"] = pendulum.instance(START)
+        context["ti"].task = task
+        lines = format_window_failure(context).splitlines()
+        told.append([line for line in lines if line.startswith("Window")])
+    assert told == [[f"Window: [{early}, {late})"], [], [], [f"Window: {WINDOW}"]]
+
+
 def test_secrets_and_long_texts_are_cut() -> None:
     mask_secret("s3cr3t-t0ken")
     text = format_window_failure(called_back(InfluxUnavailable("Token s3cr3t-t0ken " + "x" * 9000)))
