@@ -133,6 +133,30 @@ def test_longer_tier_is_rolled_up_before_its_own_window_by_the_run_that_heals_it
     assert counts == [7, 1]
 
 
+def test_window_is_rolled_up_that_a_lookback_longer_than_a_window_only_reaches_into(
+    client: Any, influx: Any, lifecycle: Lifecycle
+) -> None:
+    client.write_lines(lifecycle.source_bucket, [f"m,d=a x=1i {at(hour)}" for hour in range(3, 9)])
+    hours, longer, _ = tasks_of(replace(lifecycle, heal="4h"))
+    without_heal, *_ = tasks_of(lifecycle)
+    # the run of the third hour never happened; that of the seventh is made again
+    for hour in (0, 1, 3, 4, 5, 7, 8):
+        without_heal.execute(context_of(hour))
+    assert hours.execute(context_of(6))["healed"] == 1
+    result = longer.execute(context_of(6))
+    assert (result["window"]["stop"], result["healed"]) == ("2025-03-08T09:00:00Z", 1)
+    rows = oracle.read_target(
+        influx.url,
+        influx.org,
+        influx.token,
+        lifecycle.tiers[1].bucket,
+        "m",
+        "2025-01-01T00:00:00Z",
+        "2026-01-01T00:00:00Z",
+    )
+    assert rows[rows["_field"] == "x_count"]["_value"].tolist() == [6, 3, 3]
+
+
 def test_longer_tier_is_skipped_when_what_it_heals_cannot_be_right(influx: Any, lifecycle: Lifecycle) -> None:
     hours, longer, _ = tasks_of(replace(lifecycle, heal="1h"))
     for hour in range(6, 9):

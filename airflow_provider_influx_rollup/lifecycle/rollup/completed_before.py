@@ -30,19 +30,20 @@ def completed_before(run: RollupRun, interval: Interval, *, has_own: bool = Fals
 
     :param run: of a tier, with a lookback
     :param interval: of the run, or the windows of the tier that it has of its own
-    :param has_own: then whole windows of the lookback are left to their heal
-    :return: the window once it is COMMITTED, for the run to tell of it as its own; None without one
+    :param has_own: then whole windows of the lookback are left to their heal, and only the one that it reaches into is healed
+    :return: the window once it is COMMITTED, for the run to tell of it as its own; None without one, or when it is no
+        neighbour of those
     """
     spec, grid = run.spec, run.spec.grid.grid()
     stop = grid.floor(interval.start)
     reached = lookback_start(stop, Duration.of(run.options.heal or "0s", allow_zero=True))
     start = grid.floor(reached)
-    if start >= stop or (has_own and grid.ceil(reached) < stop):
+    if start >= stop or (has_own and start == reached):
         return None
     whole = f"{int((stop - start).total_seconds())}s"
     wider = replace(run, options=replace(run.options, heal=whole))
     planned = yield from plan_healing(wider, Interval(stop, interval.stop))
-    missing = planned.missing
+    missing = [one for one in planned.missing if not has_own or one.start < reached]
     if not missing:
         return None
     source = yield from ask(FindBucket(spec.source_bucket))
@@ -56,4 +57,5 @@ def completed_before(run: RollupRun, interval: Interval, *, has_own: bool = Fals
     healing = yield from heal_windows(
         run, HealResult(windows=ready[-1:], missing=ready[-1:], committed=planned.committed)
     )
-    return ready[-1] if healing.healed else None
+    is_neighbour = not has_own or ready[-1].stop == stop
+    return ready[-1] if healing.healed and is_neighbour else None
