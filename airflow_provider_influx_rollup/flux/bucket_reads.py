@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from airflow_provider_influx_rollup.flux.columns import READERS
+from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS
 from airflow_provider_influx_rollup.flux.equalities import texts_allowed
 from airflow_provider_influx_rollup.flux.read_span import ReadSpan, ScriptTime, read_span
 from airflow_provider_influx_rollup.flux.syntax import (
@@ -31,6 +31,8 @@ _READERS = READERS | BOUNDED_READERS
 _MEASUREMENT_FILTERS = frozenset({"experimental/query.inBucket", "experimental/query.filterMeasurement"})
 # which rows come behind them, and their time and measurement, depends on no other row
 _ROW_BY_ROW = frozenset("filter group sort keep".split()) | RANGES | _MEASUREMENT_FILTERS  # noqa: SIM905
+# what they say of the column of the measurement chooses no rows
+_CHOOSES_NONE = frozenset("group keep drop set experimental.group experimental.set".split()) | WRITERS  # noqa: SIM905
 # functions that call each other twice double what there is to follow with each of them
 _MOST_NODES = 10_000
 _MOST_CHAINS = 500
@@ -126,13 +128,33 @@ def _measurements(stage: Stage) -> frozenset[str] | None:
 
 
 def _may_choose(stage: Stage) -> bool:
-    """Whether a stage may choose a measurement: it names that column, or leaves open what it does."""
+    """Whether a stage may choose a measurement: it reads that column of the rows, or leaves open what it does."""
     if stage.function in _MEASUREMENT_FILTERS or stage.function in stage.scope.variables:
         return True
-    nodes = [node for one in stage.arguments.values() for node in walk(resolved(one, stage.scope))]
+    if stage.function in _CHOOSES_NONE:
+        return False
+    given = [resolved(one, stage.scope) for one in stage.arguments.values()]
+    nodes = [node for one in given for node in walk(one)]
+    if stage.function == "map":
+        # one that gives the column a value does not read it
+        keys = {id(node["key"]) for node in nodes if node["type"] == "Property"}
+        nodes = [node for node in nodes if id(node) not in keys]
     if any("_measurement" in (node.get("name"), node.get("value")) for node in nodes):
         return True
-    return stage.function == "filter" and any(node["type"] == "CallExpression" for node in nodes)
+    return stage.function == "filter" and not all(_is_of_columns(one) for one in given if one is not None)
+
+
+def _is_of_columns(node: Node) -> bool:
+    """Whether a function says by its columns which rows it wants, and gives no row as a whole to another one."""
+    if node["type"] != "FunctionExpression":
+        # such as onEmpty: "keep"
+        return bool(node["type"] == "StringLiteral")
+    rows = {key_of(item) for item in node.get("params") or []}
+    below = list(walk(node["body"]))
+    columns = {id(one["object"]) for one in below if one["type"] == "MemberExpression"}
+    return not any(
+        one["type"] == "Identifier" and one["name"] in rows and id(one) not in columns for one in below
+    )
 
 
 @dataclass(slots=True)

@@ -113,7 +113,17 @@ def test_window_is_refused_however_a_script_says_what_it_reads(scene: ArchiveSce
     assert "restore the points from the archive first" in found.value.fix
 
 
-@pytest.mark.parametrize("chosen", ["", '|> filter(fn: (r) => r.host == "a")'])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        "",
+        '|> filter(fn: (r) => r.host == "a")',
+        '|> filter(fn: (r) => contains(value: r.host, set: ["a"]))',
+        '|> group(columns: ["_measurement", "host"])',
+        '|> set(key: "_measurement", value: "raw")',
+        '|> map(fn: (r) => ({{r with _measurement: "raw"}}))',
+    ],
+)
 def test_window_is_refused_when_only_another_read_names_a_measurement(
     influx: InfluxServer, client: InfluxClient, tmp_path: Path, chosen: str
 ) -> None:
