@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings
 from airflow_provider_influx_rollup.lifecycle.erase.look import SOURCE, Looker
 from airflow_provider_influx_rollup.lifecycle.erase.put_aside import forget_settled
 from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement
+from airflow_provider_influx_rollup.lifecycle.erase.scripts import with_scripts
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.state import (
     EraseState,
@@ -151,9 +152,8 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     if spec.pipelines is not None:
         spec = replace(spec, pipelines=tuple(known_name(name, stored) for name in spec.pipelines))
     left |= yield from unknown_readers(spec, stored)
-    looker = Looker(
-        spec=spec, bucket=bucket, readers=find_readers(spec, stored, left), archive=ArchiveLook(spec)
-    )
+    readers = yield from with_scripts(find_readers(spec, stored, left), spec, stored)
+    looker = Looker(spec=spec, bucket=bucket, readers=readers, archive=ArchiveLook(spec))
     found = yield from looker.look()
     state = yield from find_state(spec)
     yield from looker.require_known(was_found=bool(found.total) or state is not None)

@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.archive import ArchiveLook, 
 from airflow_provider_influx_rollup.lifecycle.erase.copies import find_copies
 from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings, Holding, found_of
 from airflow_provider_influx_rollup.lifecycle.erase.put_aside import find_put_aside
+from airflow_provider_influx_rollup.lifecycle.erase.scripts import with_scripts
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_readers, find_rows
@@ -105,7 +106,8 @@ class Looker:
         """
         yield from self._require_no_new_copies()
         stored = yield from load_stored(self.spec.archive.ledger_bucket)
-        now = find_readers(replace(self.spec, pipelines=None), stored)
+        spec = replace(self.spec, pipelines=None)
+        now = yield from with_scripts(find_readers(spec, stored), spec, stored)
         known = {*self.readers.left, *(one.name for one in self.readers.chosen)}
         new = sorted({*now.left, *(one.name for one in now.chosen)} - known)
         if new:

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
@@ -23,7 +22,6 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import may_read, text_of
 from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket
@@ -94,7 +92,7 @@ class Readers:
 
 
 def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec], others: Mapping[str, str] = EMPTY) -> Readers:
-    """The pipelines that read the measurement or copies of it, and all tiers made of theirs.
+    """The pipelines that read the measurement or copies of it, and all tiers made of theirs; no scripts yet.
 
     :param stored: the specs of the ledger, the last used first
     :param others: what else is left alone, with the reason
@@ -121,7 +119,6 @@ def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec], others: Mapping[
     is_wanted = {one.name: spec.pipelines is None or one.name in spec.pipelines for one in readers}
     left = {name: NOT_NAMED for name, is_named in is_wanted.items() if not is_named}
     left |= dict(others)
-    left |= {one.pipeline: SCRIPT for one in stored if _may_be_read_by(spec, one.values)}
     # rows that are deleted by their tags first: what is computed again may read them
     chosen = sorted((one for one in readers if is_wanted[one.name]), key=lambda one: bool(one.why))
     return Readers(tuple(chosen), left)
@@ -202,15 +199,6 @@ def _require_known(spec: EraseSpec, found: Mapping[str, RollupSpec], stored: Seq
         what = f"pipeline {name!r} holds nothing of these series: it is made of {rollup.source_bucket}/{rollup.measurement}"
         fix = "leave it out, or leave pipelines out: then all that hold something are found"
         raise ConfigurationError(what, written="nothing", fix=fix)
-
-
-def _may_be_read_by(spec: EraseSpec, values: Mapping[str, Any]) -> bool:
-    """Whether a stored spec is a script that may read the measurement."""
-    script = values.get("script")
-    if not isinstance(script, str):
-        return False
-    whole = text_of(script, values.get("params"))
-    return spec.archive.bucket in whole and may_read(whole, spec.archive.measurement)
 
 
 def naming_specs(spec: EraseSpec, stored: Sequence[StoredSpec]) -> list[str]:

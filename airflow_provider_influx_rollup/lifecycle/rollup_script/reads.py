@@ -85,7 +85,7 @@ class ScriptReads:
         """
         reads = [
             read
-            for read in self._reads_of(mark, present_name)
+            for read in self._reads_of(present_name, mark.bucket_id)
             if read.measurements is None or mark.measurement in read.measurements
         ]
         for window in windows if reads else ():
@@ -100,19 +100,22 @@ class ScriptReads:
 
         :param present_name: what the bucket of the mark is called now
         """
-        is_read = present_name in self.facts.buckets_read or mark.bucket_id in self.facts.bucket_ids_read
-        is_named = self.facts.has_unnamed_reads and bool(present_name) and present_name in self.text
-        # what one chain names says nothing of another one
-        reads_all = any(read.reads_all for read in self._reads_of(mark, present_name))
-        return (is_read or is_named) and (reads_all or may_read(self.text, mark.measurement))
+        return self.may_read(mark.measurement, present_name, mark.bucket_id)
 
-    def _reads_of(self, mark: PurgeMark, present_name: str) -> list[BucketRead]:
-        """The chains that read the bucket of a mark."""
-        return [
-            read
-            for read in self.facts.reads
-            if present_name == read.bucket or mark.bucket_id == read.bucket_id
-        ]
+    def may_read(self, measurement: str, bucket: str, bucket_id: str) -> bool:
+        """Whether it may read points of a measurement.
+
+        :param bucket: its name now
+        """
+        is_read = bucket in self.facts.buckets_read or bucket_id in self.facts.bucket_ids_read
+        is_named = self.facts.has_unnamed_reads and bool(bucket) and bucket in self.text
+        # what one chain names says nothing of another one
+        reads_all = any(read.reads_all for read in self._reads_of(bucket, bucket_id))
+        return (is_read or is_named) and (reads_all or may_read(self.text, measurement))
+
+    def _reads_of(self, bucket: str, bucket_id: str) -> list[BucketRead]:
+        """The chains that read a bucket."""
+        return [read for read in self.facts.reads if bucket == read.bucket or bucket_id == read.bucket_id]
 
 
 def text_of(script: str, params: Any) -> str:
