@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.influx import Report
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from tests.conftest import InfluxServer
 from tests.oracle import compare, local_days, rollup, windows
 from tests.scenes.cuts import may_change
@@ -68,6 +68,13 @@ class Scene:
             task_id="task",
         )
         self.place.client.write_lines(self.place.ledger, encode_receipts([replace(known, **values)]))
+
+    def reason(self, window: Interval) -> str:
+        """Why it was rolled up, as the ledger says."""
+        flux = f"""from(bucket: "{self.place.ledger}") |> range(start: {format_instant(window.start)}, stop: {format_instant(window.stop)})
+            |> filter(fn: (r) => r._measurement == "window_receipt" and r.pipeline == "mine" and r._field == "reason")"""
+        (row,) = self.place.client.query(flux)
+        return str(row["_value"])
 
     def differences(self, start: str, stop: str, every: str = "1h", **more: Any) -> list[str]:
         return self.place.differences(rollup(self.points, TAGS, windows(start, stop, every, **more), RULES))
@@ -172,6 +179,11 @@ def test_what_others_write_and_what_another_spec_wrote_is_told_apart_when_window
             "windows": 1,
             "why": "run 'theirs' is writing it",
         }
+    ]
+    assert [scene.reason(hour(2, of_day)) for of_day in (4, 5, 7)] == [
+        "heal: the window was not committed",
+        "heal: the window was committed under another declaration",
+        "heal: the window was not committed",
     ]
 
 

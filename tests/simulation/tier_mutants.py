@@ -22,8 +22,8 @@ TIER_MUTANTS = (
     Mutant(
         "heals no day whose hours were committed with other rows",
         ROLLUP + "heal.py",
-        "return lower is None or lower.are_those_of(receipt.window, receipt.merged_from, receipt.written_at)",
-        "return True",
+        "is_current = lower is None or lower.are_those_of(receipt.window, receipt.merged_from, receipt.written_at)",
+        "is_current = True",
         only=("tiers",),
     ),
     Mutant(

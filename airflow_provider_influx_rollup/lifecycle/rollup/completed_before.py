@@ -55,7 +55,7 @@ def completed_before(run: RollupRun, interval: Interval, *, has_own: bool = Fals
     if not ready:
         return None
     healing = yield from heal_windows(
-        run, HealResult(windows=ready[-1:], missing=ready[-1:], committed=planned.committed)
+        run, HealResult(windows=ready[-1:], missing=ready[-1:], reasons=planned.reasons)
     )
     is_neighbour = not has_own or ready[-1].stop == stop
     return ready[-1] if healing.healed and is_neighbour else None

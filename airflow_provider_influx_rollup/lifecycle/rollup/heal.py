@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,7 @@ MAX_TOLD = 20
 # the first whole one that InfluxDB can store
 FIRST_YEAR = 1678
 NOT_COMMITTED = "the window was not committed"
+OTHER_SPEC = "the window was committed under another declaration"
 TIER_CHANGED = "the tier below was committed since"
 
 
@@ -45,23 +46,25 @@ class HealResult:
 
     :param windows: all windows of the lookback, in order
     :param missing: those to roll up
-    :param committed: those that are; one of them is missing when the tier below was committed since
+    :param reasons: why each of these is rolled up
     :param healed: how many were rolled up and are COMMITTED now
     :param left: those that are not COMMITTED, with the reason
     """
 
     windows: Sequence[Interval] = ()
     missing: Sequence[Interval] = ()
-    committed: Set[Interval] = frozenset()
+    reasons: Mapping[Interval, str] = field(default_factory=dict)
     healed: int = 0
     left: dict[Interval, str] = field(default_factory=dict)
 
     def stretches(self) -> list[tuple[str, tuple[Interval, ...]]]:
         """The missing windows as runs of neighbours, each with the reason why it is rolled up."""
-        anew = [window for window in self.missing if window in self.committed]
-        never = [window for window in self.missing if window not in self.committed]
-        reasons = ((NOT_COMMITTED, never), (TIER_CHANGED, anew))
-        found = [(why, some) for why, missing in reasons for some in stretches(self.windows, missing)]
+        by_reason: dict[str, list[Interval]] = {}
+        for window in self.missing:
+            by_reason.setdefault(self.reasons[window], []).append(window)
+        found = [
+            (why, some) for why, missing in by_reason.items() for some in stretches(self.windows, missing)
+        ]
         return sorted(found, key=lambda one: one[1][0])
 
     def left_as_json(self) -> list[dict[str, Any]]:
@@ -136,14 +139,12 @@ def plan_healing(run: RollupRun, interval: Interval) -> Steps[HealResult]:
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
         lower = yield from read_lower_windows(spec, windows, stored)
     spec_hash = spec.spec_hash()
-    committed = {
-        window
-        for window, receipt in receipts.items()
-        if receipt.is_committed and receipt.spec_hash == spec_hash
+    reasons = {
+        window: why
+        for window in windows
+        if (why := _why_undone(receipts.get(window), spec_hash, lower)) is not None
     }
-    undone = [
-        window for window in windows if window not in committed or not _is_current(receipts[window], lower)
-    ]
+    undone = list(reasons)
     left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run.info, now))}
     # these would take the places of windows that can be healed, in each run again
     left |= {window: f"frozen: {error.what}" for window, error in purged_windows(undone, marks).items()}
@@ -156,7 +157,7 @@ def plan_healing(run: RollupRun, interval: Interval) -> Steps[HealResult]:
     free = [window for window in undone if window not in left]
     most = options.heal_max_windows
     left |= dict.fromkeys(free[most:], f"one run heals at most {most} windows (heal_max_windows)")
-    return HealResult(windows=windows, missing=free[:most], committed=committed, left=left)
+    return HealResult(windows=windows, missing=free[:most], reasons=reasons, left=left)
 
 
 def _windows_before(spec: RollupSpec, interval: Interval, lookback: Duration) -> list[Interval]:
@@ -177,8 +178,14 @@ def lookback_start(instant: datetime, lookback: Duration) -> datetime:
     return instant.replace(year=months // 12, month=months % 12 + 1, day=min(instant.day, 28))
 
 
-def _is_current(receipt: Receipt, lower: LowerWindows | None) -> bool:
-    return lower is None or lower.are_those_of(receipt.window, receipt.merged_from, receipt.written_at)
+def _why_undone(receipt: Receipt | None, spec_hash: str, lower: LowerWindows | None) -> str | None:
+    """Why a window is to be rolled up; None when it is right, as far as the ledger knows."""
+    if receipt is None or not receipt.is_committed:
+        return NOT_COMMITTED
+    if receipt.spec_hash != spec_hash:
+        return OTHER_SPEC
+    is_current = lower is None or lower.are_those_of(receipt.window, receipt.merged_from, receipt.written_at)
+    return None if is_current else TIER_CHANGED
 
 
 def _why_busy(receipt: Receipt | None, run: RunInfo, now: datetime) -> str | None:
