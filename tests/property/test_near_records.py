@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -203,17 +203,21 @@ def test_tier_below_is_read_in_its_buckets_of_now(tier: str, name: str | None) -
     assert (found["below"][1].source_bucket, found["below"][1].target_bucket) == ("a2", "b2")
 
 
+@pytest.mark.parametrize("source", ["a", None], ids=["one source", "a source each"])
 @pytest.mark.parametrize("pipeline", ["p", None])
-def test_run_asks_nothing_of_gone_buckets_of_other_pipelines(pipeline: str | None) -> None:
+def test_run_asks_nothing_of_gone_buckets_of_other_pipelines(
+    pipeline: str | None, source: str | None
+) -> None:
     world = World()
-    for number in range(50):
-        for name in (f"raw{number}", f"hourly{number}"):
-            world.do("make", name, name, None)
-        world.run(replace(spec_of(f"raw{number}", f"hourly{number}", None, None, "1h")))
-        for name in (f"raw{number}", f"hourly{number}"):
-            world.do("delete", name, name, None)
     for name in ("a", "b"):
         world.do("make", name, name, None)
+    for number in range(50):
+        names = (source or f"raw{number}", f"hourly{number}")
+        for name in names:
+            world.do("make", name, name, None)
+        world.run(spec_of(*names, None, None, "1h"))
+        for name in {*names} - {"a"}:
+            world.do("delete", name, name, None)
     world.listed = frozenset(world.named)
     world.asked = 0
     assert len(world.near(spec_of("a", "b", pipeline, None, "1h"))) == 50

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
 from airflow_provider_influx_rollup.flux.ledger_read import StoredSpecs
 from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
-from airflow_provider_influx_rollup.ledger.codec import SpecRecord
+from airflow_provider_influx_rollup.ledger.codec import TARGET_KEY, SpecRecord
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import stored_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
@@ -45,9 +46,13 @@ def stored_near(
 
 
 def _near(records: Sequence[SpecRecord], spec: RollupSpec, bucket_ids: Collection[str]) -> list[SpecRecord]:
-    """All records of the run's pipeline, of the tier below, and of the pipelines that have a bucket of the run."""
+    """All records of the run's pipeline, of the tier below, and of the pipelines that write a bucket of the run."""
     pipelines = {spec.pipeline_name, spec.source_tier}
     pipelines |= {
-        one.pipeline for one in records if any(bucket_id in one.bucket_ids for bucket_id in bucket_ids)
+        one.pipeline
+        for one in records
+        # as text first, for a ledger may have thousands
+        if any(bucket_id in one.bucket_ids for bucket_id in bucket_ids)
+        and json.loads(one.bucket_ids).get(TARGET_KEY) in bucket_ids
     }
     return [one for one in records if one.pipeline in pipelines]
